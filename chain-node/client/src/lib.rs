@@ -1,0 +1,23 @@
+//! A client of a chain's validators that trusts none of them: it is given a genesis fingerprint and checks answers
+//! against it before it returns them. What a node can only assert (where a transaction stands, an open state value) is
+//! marked so; evidence and blocks are proven.
+//!
+//! Speaks HTTP to several endpoints and goes on with the next when one is down or lies. Signs nothing, stores nothing.
+
+mod client;
+mod error;
+mod evidence;
+mod follow;
+mod sets;
+mod stream;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, StateEntry, StateValue};
+pub use error::Error;
+pub use evidence::Proven;
+pub use follow::{ChainBlock, Followed, Start};
+pub use reqwest::Url;
+pub use stream::BlockStream;

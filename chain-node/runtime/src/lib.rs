@@ -1,0 +1,25 @@
+//! How a block is executed: the modules, and nothing else. Pure: no clock, no IO, no randomness.
+//!
+//! [`execute()`] takes the state after the parent and a block's transactions and gives the changes, results and log
+//! entries; the node stores them in one write. The same function runs at commit, at recovery and in a restore drill.
+//! A call applies wholly or changes nothing and leaves a typed refusal; whatever no rule allows is refused.
+
+pub mod state;
+
+mod call;
+mod execute;
+mod genesis;
+mod overlay;
+
+pub mod modules;
+pub mod queries;
+
+pub use chain_types::manifest::{Code, refusals};
+pub use execute::{BlockContext, BlockEffects, TxEffects, execute};
+pub use genesis::genesis_state;
+pub use modules::{ModuleDescription, describe};
+pub use queries::account;
+pub use state::{Changes, MemoryState, StateError, StateView};
+
+/// The execution rules that this version carries out; genesis and block headers name theirs.
+pub const RULES_VERSION: u32 = 1;

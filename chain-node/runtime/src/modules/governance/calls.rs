@@ -1,0 +1,42 @@
+//! What callers send.
+
+use chain_types::PublicKey;
+use chain_types::account::Custody;
+use chain_types::genesis::Text;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a proposal would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Admits an organisation with its first administrator.
+    AdmitOrganisation(AdmitOrganisation),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdmitOrganisation {
+    /// `[a-z][a-z0-9-]{0,29}`
+    pub id: String,
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    pub title: Text,
+    #[schemars(with = "String")]
+    pub administrator: PublicKey,
+    #[schemars(with = "String")]
+    pub custody: Custody,
+}
+
+/// Proposes an action; counts as the proposer's approval if that organisation approves.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Propose {
+    pub action: Action,
+}
+
+/// Approves a proposal for the caller's organisation.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    pub proposal: u64,
+}

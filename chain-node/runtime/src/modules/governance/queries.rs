@@ -1,0 +1,45 @@
+//! What readers ask.
+
+use chain_types::state::{CHAIN_APP, key, prefix};
+use chain_types::{PublicKey, Validator};
+use serde::Serialize;
+
+use super::state::{PARAMETERS, PROPOSAL, Parameters, Proposal, STEWARD, VALIDATORS};
+use crate::queries::{page, record};
+use crate::state::{StateError, StateView};
+
+/// A proposal with its number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProposalView {
+    pub number: u64,
+    #[serde(flatten)]
+    pub proposal: Proposal,
+}
+
+pub fn parameters<S: StateView>(view: &S) -> Result<Option<Parameters>, StateError> {
+    record(view, &key(CHAIN_APP, "governance", PARAMETERS, b""))
+}
+
+pub fn steward<S: StateView>(view: &S) -> Result<Option<PublicKey>, StateError> {
+    record(view, &key(CHAIN_APP, "governance", STEWARD, b""))
+}
+
+pub fn validators<S: StateView>(view: &S) -> Result<Vec<Validator>, StateError> {
+    Ok(record(view, &key(CHAIN_APP, "governance", VALIDATORS, b""))?.unwrap_or_default())
+}
+
+pub fn proposal<S: StateView>(view: &S, number: u64) -> Result<Option<ProposalView>, StateError> {
+    let found = record(view, &key(CHAIN_APP, "governance", PROPOSAL, &number.to_be_bytes()))?;
+    Ok(found.map(|proposal| ProposalView { number, proposal }))
+}
+
+pub fn proposals<S: StateView>(view: &S, after: Option<u64>, limit: usize) -> Result<Vec<ProposalView>, StateError> {
+    let prefix = prefix(CHAIN_APP, "governance", PROPOSAL);
+    let after = after.map(u64::to_be_bytes);
+    let records = page(view, &prefix, after.as_ref().map(|n| n.as_slice()), limit)?;
+    let number = |id: Vec<u8>| match <[u8; 8]>::try_from(id.as_slice()) {
+        Ok(bytes) => Ok(u64::from_be_bytes(bytes)),
+        Err(_) => Err(StateError("a proposal's number is not a number".into())),
+    };
+    records.into_iter().map(|(id, proposal)| Ok(ProposalView { number: number(id)?, proposal })).collect()
+}

@@ -1,0 +1,73 @@
+//! Records: the parameters of genesis, the steward's key, the validators, and proposals by number.
+
+use std::collections::BTreeSet;
+
+use chain_types::Genesis;
+use chain_types::genesis::{Governance, Membership};
+use serde::{Deserialize, Serialize};
+
+use super::calls::Action;
+
+pub const PARAMETERS: &str = "parameters";
+pub const STEWARD: &str = "steward";
+pub const VALIDATORS: &str = "validators";
+/// Proposals by number, 8 bytes.
+pub const PROPOSAL: &str = "proposal";
+
+/// What genesis decided and governance may change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    pub governance: Governance,
+    pub membership: Membership,
+    pub heartbeat_ms: u64,
+    pub trusting_period_ms: u64,
+    /// The organisation that runs the platform.
+    pub operator: String,
+    /// Organisations of genesis: they approve under `governance: self`, however many join later.
+    pub founders: BTreeSet<String>,
+}
+
+impl Parameters {
+    pub fn of(genesis: &Genesis) -> Self {
+        Self {
+            governance: genesis.governance,
+            membership: genesis.membership,
+            heartbeat_ms: genesis.heartbeat_ms,
+            trusting_period_ms: genesis.trusting_period_ms,
+            operator: genesis.operator.clone(),
+            founders: genesis.organisations.iter().map(|o| o.id.clone()).collect(),
+        }
+    }
+
+    /// Approvals that carry out a proposal.
+    pub fn threshold(&self) -> usize {
+        match self.governance {
+            Governance::Platform => 1,
+            Governance::Members => self.founders.len() / 2 + 1,
+        }
+    }
+}
+
+/// Where a proposal stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProposalStatus {
+    Open,
+    CarriedOut,
+}
+
+/// A proposal and who approved it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposal {
+    pub action: Action,
+    pub status: ProposalStatus,
+    /// The organisation that proposed it.
+    pub proposer: String,
+    /// Organisations whose approval counts.
+    pub approvals: BTreeSet<String>,
+    pub proposed_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried_out_ms: Option<u64>,
+}

@@ -1,0 +1,14 @@
+//! The promises of the rules, kept by executing blocks: one binary, one file a promise.
+
+mod chain;
+
+mod anchor;
+mod application;
+mod atomicity;
+mod description;
+mod determinism;
+mod governance;
+mod identity;
+mod refusals;
+mod roles;
+mod trace;

@@ -1,0 +1,144 @@
+//! How the node is.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use chain_types::Genesis;
+use chain_types::api::{PeerStatus, Phase, Status, ValidatorInfo};
+use serde::Deserialize;
+
+use super::{Api, ApiError, Shared};
+use crate::consensus::now_ms;
+use crate::ledger::Tip;
+
+/// A transaction or heartbeat that waits longer means that the chain has stalled.
+const STALLED_AFTER_MS: u64 = 10_000;
+const HEARTBEAT_EVERY_MS: u64 = 1_000;
+
+/// `GET /healthz`: the process answers.
+pub async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: caught up and able to vote.
+pub async fn ready(State(api): State<Shared>) -> (StatusCode, &'static str) {
+    let status = api.status();
+    match status.caught_up && status.validator {
+        true => (StatusCode::OK, "ready\n"),
+        false if !status.validator => (StatusCode::SERVICE_UNAVAILABLE, "this node's key is not in the validator set\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "the node is fetching blocks that it missed\n"),
+    }
+}
+
+/// `GET /status`
+pub async fn show(State(api): State<Shared>) -> Json<Status> {
+    Json(api.status())
+}
+
+/// `GET /genesis`
+pub async fn genesis(State(api): State<Shared>) -> Json<Genesis> {
+    Json(api.ledger.store().genesis().clone())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeightQuery {
+    height: Option<u64>,
+}
+
+/// `GET /validators`: the set that decides a height, by default the next.
+pub async fn validators(
+    State(api): State<Shared>,
+    Query(query): Query<HeightQuery>,
+) -> Result<Json<Vec<ValidatorInfo>>, ApiError> {
+    let next = api.ledger.tip().height + 1;
+    let height = query.height.unwrap_or(next);
+    if height > next {
+        return Err(ApiError::not_found(format!("the set of height {height} is not decided yet")));
+    }
+    let set = api.ledger.store().validators(height)?;
+    let one = |(index, v): (u64, &chain_types::Validator)| ValidatorInfo {
+        index,
+        consensus_key: v.consensus_key,
+        organisation: v.organisation.clone(),
+        power: v.power,
+    };
+    Ok(Json((0u64..).zip(set.validators()).map(one).collect()))
+}
+
+/// `POST /heartbeat`: an empty block now, at most one a second.
+pub async fn heartbeat(State(api): State<Shared>) -> Result<StatusCode, ApiError> {
+    let mut last = api.last_heartbeat.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let now = now_ms();
+    if now.saturating_sub(*last) < HEARTBEAT_EVERY_MS {
+        let detail = "one heartbeat a second is enough; try again in a second";
+        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate", detail).retry(1));
+    }
+    *last = now;
+    api.heartbeat.notify_one();
+    Ok(StatusCode::ACCEPTED)
+}
+
+impl Api {
+    /// Everything that there is to know from outside.
+    pub(super) fn status(&self) -> Status {
+        let (tip, progress, now) = (self.ledger.tip(), *self.progress.borrow(), now_ms());
+        let peer_height = self.gossip.peer_height();
+        // A peer that is in the next height has committed ours; two above means blocks that we lack.
+        let caught_up = peer_height <= tip.height + 1;
+        let waited_ms = self.mempool.oldest_ms();
+        let total = tip.validators.len() as u64;
+        Status {
+            name: self.config.name.clone(),
+            chain_id: self.ledger.store().genesis().chain_id.clone(),
+            fingerprint: self.ledger.fingerprint(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            started_ms: self.started_ms,
+            consensus_key: self.consensus_key,
+            validator: tip.validators.index_of(&self.consensus_key).is_some(),
+            height: tip.height,
+            block_id: tip.id,
+            block_time_ms: tip.time_ms,
+            round_height: progress.height,
+            round: progress.round,
+            peer_height,
+            caught_up,
+            state_root: tip.roots.state_root,
+            log_size: tip.roots.log_size,
+            phase: self.phase(&tip, caught_up, waited_ms, now),
+            pending_since_ms: waited_ms.map(|waited| now.saturating_sub(waited)),
+            pending: self.mempool.len() as u64,
+            validators: total,
+            quorum: total * 2 / 3 + 1,
+            peers: self.peers(),
+            disk_free_bytes: crate::node::disk_free(&self.config).unwrap_or(0),
+        }
+    }
+
+    fn phase(&self, tip: &Tip, caught_up: bool, waited_ms: Option<u64>, now: u64) -> Phase {
+        let heartbeat_ms = self.ledger.store().genesis().heartbeat_ms;
+        // From the later of the last block and our own start: a restarted node has not waited yet.
+        let quiet_ms = now.saturating_sub(tip.time_ms.max(self.started_ms));
+        let waits = waited_ms.is_some_and(|waited| waited.min(quiet_ms) > STALLED_AFTER_MS);
+        match () {
+            () if !caught_up => Phase::Syncing,
+            () if waits || quiet_ms > heartbeat_ms + STALLED_AFTER_MS => Phase::Stalled,
+            () if waited_ms.is_some() || !tip.is_empty => Phase::Active,
+            () => Phase::Idle,
+        }
+    }
+
+    fn peers(&self) -> Vec<PeerStatus> {
+        let one = |(peer, state): (crate::config::Peer, crate::gossip::PeerState)| PeerStatus {
+            name: peer.name,
+            organisation: peer.organisation,
+            connected: state.receiving && state.sending,
+            height: state.height,
+            since_ms: state.since_ms,
+            version: state.version,
+            clock_offset_ms: state.clock_offset_ms,
+        };
+        self.gossip.peers().into_iter().map(one).collect()
+    }
+}

@@ -1,0 +1,120 @@
+//! Submitting transactions and asking what became of them.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use chain_types::api::{Committed, EventInfo, TxInfo, TxStatus, value_to_json};
+use chain_types::{TxId, TxOutcome};
+use serde::Deserialize;
+
+use super::{Api, ApiError, Shared};
+use crate::admission::Admitted;
+use crate::evidence::{outcome_at, transaction_at};
+use crate::store::TxPlace;
+
+/// Longest that a request may wait for its result.
+const MAX_WAIT_MS: u64 = 30_000;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitQuery {
+    /// Wait this long for the result.
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+/// `POST /transactions`: sending the same bytes again is safe and answers the same result.
+pub async fn submit(
+    State(api): State<Shared>,
+    Query(query): Query<SubmitQuery>,
+    body: Bytes,
+) -> Result<impl IntoResponse, ApiError> {
+    // Subscribed before admission, so that a fast block is not missed.
+    let mut committed = api.ledger.subscribe();
+    let admitted = api.admission.submit(&body).await;
+    api.metrics.submitted(admitted.is_ok());
+    let id = match admitted? {
+        Admitted::Committed(id) => return Ok((StatusCode::OK, Json(info(&api, id)?))),
+        Admitted::Pending(id) => id,
+    };
+    let wait = Duration::from_millis(query.wait_ms.min(MAX_WAIT_MS));
+    let arrived = async {
+        loop {
+            match committed.recv().await {
+                Ok(block) if block.outcomes.iter().any(|outcome| outcome.tx == id) => return,
+                // Blocks were skipped: look whether it was in one of them.
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_))
+                    if api.ledger.store().find_transaction(&id).is_ok_and(|place| place.is_some()) => return,
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                _ => {}
+            }
+        }
+    };
+    if !wait.is_zero() {
+        let _ = tokio::time::timeout(wait, arrived).await;
+    }
+    let info = info(&api, id)?;
+    let status = if matches!(info.status, TxStatus::Pending) { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, Json(info)))
+}
+
+/// `GET /transactions/{id}`
+pub async fn show(State(api): State<Shared>, Path(id): Path<String>) -> Result<Json<TxInfo>, ApiError> {
+    let id = parse_id(&id)?;
+    Ok(Json(info(&api, id)?))
+}
+
+/// `GET /transactions/{id}/envelope`: the signed bytes.
+pub async fn envelope(State(api): State<Shared>, Path(id): Path<String>) -> Result<impl IntoResponse, ApiError> {
+    let id = parse_id(&id)?;
+    let missing = || ApiError::not_found(format!("transaction {id} is not on this chain"));
+    let place = api.ledger.store().find_transaction(&id)?.ok_or_else(missing)?;
+    let tx = transaction_at(api.ledger.store(), place)?;
+    Ok(([(header::CONTENT_TYPE, "application/cose")], tx.bytes().to_vec()))
+}
+
+pub fn parse_id(text: &str) -> Result<TxId, ApiError> {
+    text.parse().map_err(|e| ApiError::bad_request(format!("{e}")))
+}
+
+fn info(api: &Api, id: TxId) -> Result<TxInfo, ApiError> {
+    let store = api.ledger.store();
+    if let Some(place) = store.find_transaction(&id)? {
+        let outcome = outcome_at(store, place)?;
+        return Ok(TxInfo { id, status: TxStatus::Committed(committed(api, place, outcome)?) });
+    }
+    match api.mempool.contains(&id) {
+        true => Ok(TxInfo { id, status: TxStatus::Pending }),
+        false => Err(ApiError::not_found(format!("transaction {id} is not known here; if it was sent, send it again"))),
+    }
+}
+
+fn committed(api: &Api, place: TxPlace, outcome: TxOutcome) -> Result<Committed, ApiError> {
+    let store = api.ledger.store();
+    let record = store.block(place.height)?;
+    let time_ms = record.map_or(0, |r| r.block.header.time_ms);
+    let applied = outcome.verdict.is_ok();
+    let (events, refusal) = match outcome.verdict {
+        Ok(events) => (events, None),
+        Err(refusal) => (Vec::new(), Some(refusal)),
+    };
+    let event = |e: chain_types::Event| {
+        let fields = value_to_json(&e.fields);
+        EventInfo { app: e.app, instance: e.instance, name: e.name, fields }
+    };
+    Ok(Committed {
+        height: place.height,
+        position: place.position,
+        time_ms,
+        sealed: api.ledger.tip().height > place.height,
+        applied,
+        refusal,
+        events: events.into_iter().map(event).collect(),
+        entry: applied.then_some(outcome.first_entry),
+        entries: outcome.entries,
+    })
+}

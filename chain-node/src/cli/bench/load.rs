@@ -1,0 +1,229 @@
+//! The loads. Everything is signed before the clock starts; every acknowledged transaction is counted only when a block
+//! holds it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use chain_types::account::Custody;
+use chain_types::api::{TxInfo, TxStatus};
+use chain_types::crypto::SigningKey;
+use chain_types::encoding::to_value;
+use chain_types::state::CHAIN_APP;
+use chain_types::{Call, Hash, PublicKey, Transaction, Value};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+
+use super::chain::{Chain, cpu_seconds};
+use crate::consensus::now_ms;
+
+/// Accounts that send: enough that no batch of signatures is one key's.
+const SENDERS: usize = 64;
+/// Requests under way at a time.
+const IN_FLIGHT: usize = 192;
+
+pub struct Latency {
+    pub p50: f64,
+    pub p99: f64,
+}
+
+pub struct Throughput {
+    pub rate: f64,
+    pub cpu_cores: f64,
+}
+
+/// The value below which this share of sorted values lies.
+pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let place = (sorted.len() as f64 * share) as usize;
+    sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+}
+
+#[derive(Serialize)]
+struct BindAccount {
+    key: PublicKey,
+    label: String,
+    custody: Custody,
+    administrator: bool,
+}
+
+#[derive(Serialize)]
+struct Digests {
+    digests: Vec<Hash>,
+}
+
+fn call(chain: &Chain, salt: u64, instance: &str, method: &str, args: Value) -> Call {
+    Call {
+        fingerprint: chain.fingerprint,
+        valid_until_ms: now_ms() + 9 * 60 * 1000,
+        salt: salt.to_be_bytes(),
+        app: CHAIN_APP.into(),
+        instance: instance.into(),
+        method: method.into(),
+        args,
+    }
+}
+
+/// Binds a fresh account: one state record, one log entry.
+fn bind(chain: &Chain, signer: &SigningKey, n: u64, key: PublicKey) -> anyhow::Result<Transaction> {
+    let args = BindAccount { key, label: "bench".into(), custody: Custody::Own, administrator: true };
+    Ok(Transaction::sign(call(chain, n, "identity", "bind_account", to_value(&args)?), signer)?)
+}
+
+fn key_of(n: u64) -> SigningKey {
+    SigningKey::from_seed(&Hash::of_parts(&[b"bench", &n.to_be_bytes()]).0)
+}
+
+async fn senders(chain: &Chain, from: u64) -> anyhow::Result<Vec<SigningKey>> {
+    let keys: Vec<SigningKey> = (from..from + SENDERS as u64).map(key_of).collect();
+    for (n, key) in (from..).zip(&keys) {
+        let tx = bind(chain, &chain.administrator, n, key.public())?;
+        submit(chain, 0, &tx, 10_000).await?;
+    }
+    Ok(keys)
+}
+
+/// Sends one transaction and gives what the node says of it; waits out "try again later".
+async fn submit(chain: &Chain, node: usize, tx: &Transaction, wait_ms: u64) -> anyhow::Result<TxInfo> {
+    let url = format!("{}/transactions?wait_ms={wait_ms}", chain.api(node));
+    for _ in 0..200 {
+        let request = chain.http.post(&url).bearer_auth(&chain.token).header("content-type", "application/cose");
+        let answer = request.body(tx.bytes().to_vec()).send().await?;
+        match answer.status().as_u16() {
+            200 | 202 => return Ok(answer.json().await?),
+            429 => tokio::time::sleep(Duration::from_millis(50)).await,
+            code => bail!("a node answered {code}: {}", answer.text().await?),
+        }
+    }
+    bail!("the nodes had no room for ten seconds")
+}
+
+/// One at a time on a resting chain.
+pub async fn idle_latency(chain: &Chain, samples: usize) -> anyhow::Result<Latency> {
+    let mut times = Vec::with_capacity(samples);
+    for n in 0..samples as u64 {
+        let tx = bind(chain, &chain.administrator, n, key_of(1 << 40 | n).public())?;
+        let start = Instant::now();
+        let info = submit(chain, n as usize, &tx, 10_000).await?;
+        ensure!(matches!(info.status, TxStatus::Committed(ref c) if c.applied), "a sample was not applied: {info:?}");
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+        // Let the sealing block pass, so that each sample meets a resting chain.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(Latency { p50: percentile(&times, 0.5), p99: percentile(&times, 0.99) })
+}
+
+/// As many as the chain takes, spread over all validators.
+pub async fn transactions(chain: &Chain, count: usize) -> anyhow::Result<Throughput> {
+    let keys = senders(chain, 1 << 20).await?;
+    let mut txs = Vec::with_capacity(count);
+    for (n, key) in (0..count as u64).zip(keys.iter().cycle()) {
+        txs.push(bind(chain, key, n, key_of(1 << 32 | n).public())?);
+    }
+    run(chain, txs).await
+}
+
+/// Batches of 10,000 digests each.
+pub async fn digests(chain: &Chain, count: usize) -> anyhow::Result<Throughput> {
+    let batches = count.div_ceil(10_000) as u64;
+    let mut txs = Vec::new();
+    for batch in 0..batches {
+        let digest = |n: u64| Hash::of_parts(&[b"digest", &batch.to_be_bytes(), &n.to_be_bytes()]);
+        let args = Digests { digests: (0..10_000).map(digest).collect() };
+        let call = call(chain, batch, "anchor", "digests", to_value(&args)?);
+        txs.push(Transaction::sign(call, &chain.administrator)?);
+    }
+    let measured = run(chain, txs).await?;
+    Ok(Throughput { rate: measured.rate * 10_000.0, ..measured })
+}
+
+/// From the first request to the block that holds the last transaction.
+async fn run(chain: &Chain, txs: Vec<Transaction>) -> anyhow::Result<Throughput> {
+    let count = txs.len();
+    let last: Vec<_> = txs.iter().rev().take(2_000).map(Transaction::id).collect();
+    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
+    let (start, cpu) = (Instant::now(), chain.cpu_seconds()? + cpu_seconds(std::process::id())?);
+    let sending = async {
+        let mut sent = Vec::with_capacity(count);
+        for (n, tx) in txs.iter().enumerate() {
+            let permit = permits.clone().acquire_owned().await?;
+            sent.push(async move {
+                let result = submit(chain, n, tx, 0).await;
+                drop(permit);
+                result.map(|_| ())
+            });
+            if sent.len() == IN_FLIGHT {
+                for result in futures::future::join_all(sent.drain(..)).await {
+                    result?;
+                }
+            }
+        }
+        for result in futures::future::join_all(sent).await {
+            result?;
+        }
+        anyhow::Ok(())
+    };
+    sending.await?;
+    for id in last {
+        wait_committed(chain, id).await?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let used = chain.cpu_seconds()? + cpu_seconds(std::process::id())? - cpu;
+    Ok(Throughput { rate: count as f64 / seconds, cpu_cores: used / seconds })
+}
+
+async fn wait_committed(chain: &Chain, id: chain_types::TxId) -> anyhow::Result<()> {
+    let url = format!("{}/transactions/{id}", chain.api(0));
+    let start = Instant::now();
+    loop {
+        let answer = chain.http.get(&url).bearer_auth(&chain.token).send().await?;
+        if let Ok(TxInfo { status: TxStatus::Committed(committed), .. }) = answer.json().await {
+            ensure!(committed.applied, "transaction {id} was refused: {:?}", committed.refusal);
+            return Ok(());
+        }
+        ensure!(start.elapsed() < Duration::from_secs(120), "transaction {id} is in no block after two minutes");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Latency at a steady rate: requests leave on time whether or not earlier ones are answered.
+pub async fn latency_at(chain: &Chain, rate: f64, seconds: f64) -> anyhow::Result<Latency> {
+    let keys = senders(chain, 1 << 21).await?;
+    let count = (rate * seconds) as u64;
+    let mut txs = Vec::new();
+    for (n, key) in (0..count).zip(keys.iter().cycle()) {
+        txs.push(bind(chain, key, n, key_of(1 << 33 | n).public())?);
+    }
+    let start = Instant::now();
+    let mut running = Vec::with_capacity(txs.len());
+    let tasks = tokio::task::LocalSet::new();
+    let times = Arc::new(std::sync::Mutex::new(Vec::with_capacity(txs.len())));
+    tasks
+        .run_until(async {
+            for (n, tx) in txs.into_iter().enumerate() {
+                let due = Duration::from_secs_f64(n as f64 / rate);
+                tokio::time::sleep(due.saturating_sub(start.elapsed())).await;
+                let (http, token, times) = (chain.http.clone(), chain.token.clone(), times.clone());
+                let url = format!("{}/transactions?wait_ms=20000", chain.api(n));
+                running.push(tokio::task::spawn_local(async move {
+                    let sent = start + due;
+                    let request = http.post(url).bearer_auth(token).header("content-type", "application/cose");
+                    let answer = request.body(tx.bytes().to_vec()).send().await?;
+                    if answer.status() == 200 {
+                        let mut times = times.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        times.push(sent.elapsed().as_secs_f64() * 1e3);
+                    }
+                    anyhow::Ok(())
+                }));
+            }
+            for task in running {
+                task.await??;
+            }
+            anyhow::Ok(())
+        })
+        .await?;
+    let mut times = Arc::into_inner(times).context("a task still runs")?.into_inner().unwrap_or_default();
+    ensure!(times.len() as u64 * 100 >= count * 99, "only {} of {count} were committed in time", times.len());
+    times.sort_by(f64::total_cmp);
+    Ok(Latency { p50: percentile(&times, 0.5), p99: percentile(&times, 0.99) })
+}

@@ -1,0 +1,39 @@
+//! `chain-node check`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::store::{Store, check};
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The node's home (with `data/` in it); the node must not be running
+    #[arg(long)]
+    home: PathBuf,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub fn run(self) -> anyhow::Result<()> {
+        let store = Store::open_existing(&self.home.join("data"))?;
+        let bar = ProgressBar::new(store.tip()?);
+        bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} blocks, {eta} left")?);
+        let summary = check::check(&store, |height| bar.set_position(height));
+        bar.finish_and_clear();
+        let summary = summary?;
+        match self.json {
+            true => println!("{}", serde_json::to_string_pretty(&summary)?),
+            false => {
+                println!("whole: {} blocks, {} transactions, {} log entries, {} records", summary.height,
+                    summary.transactions, summary.log_size, summary.records);
+                println!("state root {}", summary.state_root);
+                println!("log root   {}", summary.log_root);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! The node's configuration file, `node.toml`. Whoever provisions the node writes it; unknown keys are refused, so that a
+//! misspelt limit is not silently the default. Secrets are paths or hashes, never values.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use chain_types::{Hash, PublicKey};
+use serde::{Deserialize, Serialize};
+
+/// `node.toml`. Relative paths are relative to the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The validator's name within the chain, such as `notary-1`.
+    pub name: String,
+    /// The organisation that runs it.
+    pub organisation: String,
+    /// Holds `data/`, `wal/` and `keys/`.
+    #[serde(default = "here")]
+    pub home: PathBuf,
+    /// The chain's genesis file.
+    pub genesis: PathBuf,
+    pub listen: Listen,
+    /// Every other validator and observer. Only they can connect.
+    #[serde(default)]
+    pub peers: Vec<Peer>,
+    #[serde(default)]
+    pub access: Access,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub timeouts: Timeouts,
+}
+
+fn here() -> PathBuf {
+    ".".into()
+}
+
+/// Addresses that the node listens on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// Consensus among validators (port 26656 by convention).
+    pub consensus: SocketAddr,
+    /// Transactions among validators (26657).
+    pub gossip: SocketAddr,
+    /// HTTP API (8080).
+    pub api: SocketAddr,
+    /// Prometheus metrics (9090); none if absent.
+    pub metrics: Option<SocketAddr>,
+    /// Administration, with a token (8081); none if absent.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Another node of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    pub name: String,
+    pub organisation: String,
+    /// Its peer key: proves it on both connections.
+    pub peer_key: PublicKey,
+    /// `host:port`; a host may be a name or an address.
+    pub consensus: String,
+    /// `host:port`
+    pub gossip: String,
+}
+
+/// Who may use the parts of the API that are not public.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// SHA-256 of the members' bearer tokens.
+    #[serde(default)]
+    pub token_hashes: Vec<Hash>,
+    /// SHA-256 of the administration token.
+    pub admin_token_hash: Option<Hash>,
+    /// Anyone may read records and state, not only what proves them. For development.
+    #[serde(default)]
+    pub public_reads: bool,
+}
+
+/// What the node refuses beyond.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Transactions that may wait.
+    pub mempool_txs: usize,
+    /// Bytes of transactions that may wait.
+    pub mempool_bytes: usize,
+    /// Transactions a second from one account.
+    pub account_rate_per_s: u32,
+    /// The node stops itself, cleanly, with less free space than this.
+    pub disk_reserve_bytes: u64,
+    /// Heights whose state can still be proven.
+    pub state_history: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            mempool_txs: 20_000,
+            mempool_bytes: 48 << 20,
+            account_rate_per_s: 20_000,
+            disk_reserve_bytes: 256 << 20,
+            state_history: 256,
+        }
+    }
+}
+
+/// Consensus timeouts; each grows by half with every round, to at most 10 s.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    pub propose_ms: u64,
+    pub vote_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { propose_ms: 400, vote_ms: 200 }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("failed to read {path}: {source}; create it with `chain-node init`")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path} is not a node configuration: {reason}")]
+    Parse { path: PathBuf, reason: String },
+    #[error("{path}: {reason}")]
+    Value { path: PathBuf, reason: &'static str },
+}
+
+impl Config {
+    /// Reads and checks a file; paths in the result are absolute or relative to the working directory.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let read = |source| ConfigError::Read { path: path.into(), source };
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        let parse = |e: toml::de::Error| ConfigError::Parse { path: path.into(), reason: e.to_string() };
+        let mut config: Self = toml::from_str(&text).map_err(parse)?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        config.home = base.join(&config.home);
+        config.genesis = base.join(&config.genesis);
+        config.check().map_err(|reason| ConfigError::Value { path: path.into(), reason })?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if !chain_types::genesis::is_name(&self.name) {
+            return Err("name must be lower-case letters, digits and hyphens, at most 30");
+        }
+        if self.limits.mempool_txs == 0 || self.limits.mempool_bytes < chain_types::limits::MAX_TX_BYTES {
+            return Err("limits.mempool_bytes must hold at least one transaction (512 KiB), limits.mempool_txs one");
+        }
+        if !(50..=10_000).contains(&self.timeouts.propose_ms) || !(20..=10_000).contains(&self.timeouts.vote_ms) {
+            return Err("timeouts.propose_ms must lie in 50..=10000 and timeouts.vote_ms in 20..=10000");
+        }
+        if self.limits.state_history < 16 {
+            return Err("limits.state_history must be at least 16 heights");
+        }
+        Ok(())
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
+    pub fn wal_dir(&self) -> PathBuf {
+        self.home.join("wal")
+    }
+
+    pub fn keys_dir(&self) -> PathBuf {
+        self.home.join("keys")
+    }
+}

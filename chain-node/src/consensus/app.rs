@@ -1,0 +1,403 @@
+//! Answers the engine's messages. Each arm is one call; nothing here waits for execution or for the network.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_malachitebft_app_channel::app::types::PeerId;
+use arc_malachitebft_app_channel::{AppMsg, Channels, NetworkMsg};
+use arc_malachitebft_core_consensus::{LocallyProposedValue, ProposedValue};
+use arc_malachitebft_core_types::{CommitCertificate as EngineCertificate, HeightParams, LinearTimeouts, Round};
+use arc_malachitebft_engine::host::{Next, SyncedValueOutcome};
+use arc_malachitebft_engine::util::streaming::{StreamContent, StreamId, StreamMessage};
+use arc_malachitebft_sync::RawDecidedValue;
+use bytes::Bytes;
+use chain_types::encoding::{Decode, Encode};
+use chain_types::{Block, BlockId, CommitCertificate, Signature};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::context::{Address, ChainContext, Height, Sig, ValueId, Validators};
+use super::idle::{Situation, rests};
+use super::parts::{self, Assembly, Part, PartInit};
+use super::proposals::{Freshness, Proposals};
+use super::signing::{ChainSigner, part_bytes, round_number};
+use crate::config::Timeouts;
+use crate::ledger::{Candidate, Draft, Ledger, Tip, block_time, build};
+use crate::mempool::Mempool;
+use crate::store::{Proposal, StoreError};
+
+/// From this round on the engine lets others stream a proposal again, so its streamer need not be its proposer.
+const OTHERS_STREAM_FROM_ROUND: u32 = 10;
+
+/// Where consensus is at this node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub height: u64,
+    pub round: u32,
+}
+
+/// What the application needs of the rest of the node.
+pub struct App {
+    pub ledger: Arc<Ledger>,
+    pub mempool: Arc<Mempool>,
+    pub signer: ChainSigner,
+    pub timeouts: Timeouts,
+    pub progress: watch::Sender<Progress>,
+    /// The highest height that any peer says it is in.
+    pub peer_height: watch::Receiver<u64>,
+    /// Asks for an empty block now.
+    pub heartbeat: Arc<tokio::sync::Notify>,
+}
+
+/// A commit that a worker finished.
+type CommitDone = (u64, Result<(), StoreError>, oneshot::Sender<()>);
+
+struct Running {
+    app: App,
+    me: Address,
+    proposals: Proposals,
+    assembly: Assembly<PeerId>,
+    /// The engine waits for leave to start the next height.
+    held: Option<oneshot::Sender<Next<ChainContext>>>,
+    heartbeat_asked: bool,
+    part_above: u64,
+    streams: u64,
+    done: mpsc::UnboundedSender<CommitDone>,
+}
+
+impl App {
+    /// Runs until the engine ends, or a store error makes going on unsafe.
+    pub async fn run(self, mut channels: Channels<ChainContext>) -> Result<(), StoreError> {
+        let proposals = Proposals::recover(self.ledger.clone(), self.mempool.clone())?;
+        let (done, mut committed) = mpsc::unbounded_channel();
+        let me = Address::of(self.signer.key.public());
+        let mut running = Running {
+            app: self,
+            me,
+            proposals,
+            assembly: Assembly::default(),
+            held: None,
+            heartbeat_asked: false,
+            part_above: 0,
+            streams: 0,
+            done,
+        };
+        let (mempool, heartbeat) = (running.app.mempool.clone(), running.app.heartbeat.clone());
+        let mut peer_height = running.app.peer_height.clone();
+        loop {
+            let arrival = mempool.arrival();
+            tokio::pin!(arrival);
+            // Registered before the decision, so that nothing arrives unseen between the two.
+            arrival.as_mut().enable();
+            running.release_if_called_for();
+            let heartbeat_in = running.heartbeat_in();
+            tokio::select! {
+                message = channels.consensus.recv() => match message {
+                    Some(message) => running.answer(message, &channels).await?,
+                    None => return Ok(()),
+                },
+                Some((height, result, reply)) = committed.recv() => running.on_committed(height, result, reply)?,
+                () = &mut arrival, if running.held.is_some() => {}
+                Ok(()) = peer_height.changed() => {}
+                () = heartbeat.notified() => running.heartbeat_asked = true,
+                () = tokio::time::sleep(heartbeat_in), if running.held.is_some() => {}
+            }
+        }
+    }
+}
+
+impl Running {
+    async fn answer(
+        &mut self,
+        message: AppMsg<ChainContext>,
+        channels: &Channels<ChainContext>,
+    ) -> Result<(), StoreError> {
+        match message {
+            AppMsg::ConsensusReady { reply } => {
+                let tip = self.app.ledger.tip();
+                let _ = reply.send((Height(tip.height + 1), self.params(&tip)));
+            }
+            AppMsg::StartedRound { height, round, reply_value, .. } => {
+                let values = self.on_round(height.0, round)?;
+                let _ = reply_value.send(values);
+            }
+            AppMsg::GetValue { height, round, reply, .. } => {
+                let candidate = self.on_get_value(height.0, round)?;
+                let _ = reply.send(LocallyProposedValue::new(height, round, ValueId::of(candidate.proposal.id)));
+                self.stream(channels, &candidate.proposal, round, self.me).await;
+            }
+            AppMsg::ExtendVote { reply, .. } => drop(reply.send(None)),
+            AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
+                let _ = reply.send(extensions.into_iter().map(|(address, ())| (address, Ok(()))).collect());
+            }
+            AppMsg::RestreamProposal { height, round, valid_round, address, value_id } => {
+                if let Some(mut proposal) = self.proposals.find(height.0, value_id.block()) {
+                    proposal.valid_round = round_number(valid_round);
+                    self.stream(channels, &proposal, round, address).await;
+                }
+            }
+            AppMsg::GetHistoryMinHeight { reply } => drop(reply.send(Height(1))),
+            AppMsg::ReceivedProposalPart { from, published_by, part, reply } => {
+                let value = self.on_part(published_by.unwrap_or(from), part)?;
+                let _ = reply.send(value);
+            }
+            AppMsg::Decided { certificate, reply, .. } => self.on_decided(certificate, reply)?,
+            AppMsg::Finalized { evidence, reply, .. } => {
+                if !evidence.is_empty() {
+                    tracing::error!("misbehaviour: a validator signed two different votes or proposals");
+                }
+                self.held = Some(reply);
+            }
+            AppMsg::GetDecidedValues { range, reply } => {
+                let values = self.decided_values(range.start().0, range.end().0);
+                let _ = reply.send(values);
+            }
+            AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
+                let outcome = self.on_synced(height.0, round, proposer, &value_bytes)?;
+                let _ = reply.send(outcome);
+            }
+        }
+        Ok(())
+    }
+
+    fn params(&self, tip: &Tip) -> HeightParams<ChainContext> {
+        let (propose, vote) = (ms(self.app.timeouts.propose_ms), ms(self.app.timeouts.vote_ms));
+        let timeouts = LinearTimeouts {
+            propose,
+            propose_delta: propose / 2,
+            prevote: vote,
+            prevote_delta: vote / 2,
+            precommit: vote,
+            precommit_delta: vote / 2,
+            rebroadcast: propose + ms(1_000),
+            // A low cap would cost liveness on a slow network; none would cost hours after a long outage.
+            max_timeout: Duration::from_secs(10),
+        };
+        HeightParams::new(Validators::of(&tip.validators), timeouts, None)
+    }
+
+    fn on_round(&mut self, height: u64, round: Round) -> Result<Vec<ProposedValue<ChainContext>>, StoreError> {
+        let round = round_number(round).unwrap_or(0);
+        if round > 0 {
+            tracing::info!(height, round, "no decision in the round before");
+        }
+        self.app.progress.send_replace(Progress { height, round });
+        self.proposals.at(height)
+    }
+
+    fn on_get_value(&mut self, height: u64, round: Round) -> Result<Candidate, StoreError> {
+        let round = round_number(round).unwrap_or(0);
+        if let Some(candidate) = self.proposals.own(height, round, self.me) {
+            return Ok(candidate);
+        }
+        let (tip, now_ms) = (self.app.ledger.tip(), now_ms());
+        if tip.height + 1 != height {
+            return Err(StoreError::Damaged(format!("asked to propose height {height} after {}", tip.height)));
+        }
+        let mut txs = self.app.mempool.select(block_time(&tip, now_ms));
+        // A transaction may have been committed between its arrival and now; the mempool learns of it a moment later.
+        let mut fresh = Vec::with_capacity(txs.len());
+        for tx in txs.drain(..) {
+            if self.app.ledger.store().find_transaction(&tx.id())?.is_none() {
+                fresh.push(tx);
+            }
+        }
+        let fingerprint = self.app.ledger.fingerprint();
+        let draft = Draft { fingerprint, round, proposer: self.me.key(), now_ms, txs: &fresh };
+        let block = build(&tip, &draft);
+        let id = block.header.id();
+        let proposal = Proposal { round, valid_round: None, proposer: self.me.key(), id, block };
+        let candidate = Candidate { proposal, txs: fresh };
+        self.proposals.add_own(candidate.clone())?;
+        Ok(candidate)
+    }
+
+    /// Sends a block to all peers, as the proposal of `round`.
+    async fn stream(&mut self, channels: &Channels<ChainContext>, proposal: &Proposal, round: Round, by: Address) {
+        let bytes = Bytes::from(proposal.block.to_bytes());
+        let mut init = PartInit {
+            height: Height(proposal.height()),
+            round,
+            valid_round: proposal.valid_round.map_or(Round::Nil, Round::new),
+            proposer: by,
+            id: ValueId::of(proposal.id),
+            size: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            parts: u32::try_from(parts::piece_count(bytes.len())).unwrap_or(u32::MAX),
+            streamer: self.me,
+            signature: Sig([0; 64]),
+        };
+        init.signature = self.app.signer.sign_part(&init);
+        self.streams += 1;
+        let id = [&self.me.0[..8], &now_ms().to_be_bytes(), &self.streams.to_be_bytes()].concat();
+        let id = StreamId::new(id.into());
+        for (sequence, part) in (0u64..).zip(parts::split(init, &bytes)) {
+            let message = StreamMessage::new(id.clone(), sequence, StreamContent::Data(part));
+            let _ = channels.network.send(NetworkMsg::PublishProposalPart(message)).await;
+        }
+    }
+
+    fn on_part(
+        &mut self,
+        peer: PeerId,
+        message: StreamMessage<Part>,
+    ) -> Result<Option<ProposedValue<ChainContext>>, StoreError> {
+        let tip = self.app.ledger.tip();
+        if let StreamContent::Data(Part::Init(init)) = &message.content {
+            self.part_above = self.part_above.max(init.height.0);
+        }
+        let fingerprint = self.app.ledger.fingerprint();
+        let progress = self.assembly.add(peer, message, |init| is_signed_by_streamer(init, &tip, fingerprint));
+        let (init, bytes) = match progress {
+            parts::Progress::Incomplete => return Ok(None),
+            parts::Progress::Refused(reason) => {
+                tracing::debug!(%peer, reason, "dropped a proposal part");
+                return Ok(None);
+            }
+            parts::Progress::Complete(init, bytes) => (init, bytes),
+        };
+        let block = Block::from_bytes(&bytes).ok().filter(|block| block.header.id() == init.id.block());
+        let (Some(block), Some(round)) = (block, round_number(init.round)) else { return Ok(None) };
+        if block.header.height != init.height.0 || init.height.0 <= tip.height {
+            return Ok(None);
+        }
+        let valid_round = round_number(init.valid_round);
+        let proposal = Proposal { round, valid_round, proposer: init.proposer.key(), id: init.id.block(), block };
+        let freshness = Freshness::Fresh { now_ms: now_ms(), propose_timeout_ms: self.app.timeouts.propose_ms };
+        self.proposals.add(proposal, freshness)
+    }
+
+    /// Execution and the write run on a worker; the engine hears of it when they are done.
+    fn on_decided(
+        &mut self,
+        certificate: EngineCertificate<ChainContext>,
+        reply: oneshot::Sender<()>,
+    ) -> Result<(), StoreError> {
+        let (height, id) = (certificate.height.0, certificate.value_id.block());
+        let candidate = self.proposals.decided(height, id)?;
+        let certificate = own_certificate(&certificate, &self.app.ledger.tip());
+        let (ledger, done) = (self.app.ledger.clone(), self.done.clone());
+        tokio::task::spawn_blocking(move || {
+            let result = ledger.commit(&candidate, &certificate);
+            // The receiver lives as long as the loop; if that has ended, so has the node.
+            let _ = done.send((height, result, reply));
+        });
+        Ok(())
+    }
+
+    fn on_committed(
+        &mut self,
+        height: u64,
+        result: Result<(), StoreError>,
+        reply: oneshot::Sender<()>,
+    ) -> Result<(), StoreError> {
+        result?;
+        let tip = self.app.ledger.tip();
+        let record = self.proposals.find(height, tip.id);
+        let txs = record.map(|p| p.block.txs).unwrap_or_default();
+        let ids = txs.iter().filter_map(|tx| chain_types::Transaction::decode(tx).ok()).map(|tx| tx.id());
+        self.app.mempool.prune(ids, tip.time_ms);
+        self.proposals.drop_through(height);
+        self.assembly.drop_below(height + 1);
+        self.heartbeat_asked = false;
+        let _ = reply.send(());
+        Ok(())
+    }
+
+    fn on_synced(
+        &mut self,
+        height: u64,
+        round: Round,
+        proposer: Address,
+        bytes: &[u8],
+    ) -> Result<SyncedValueOutcome<ChainContext>, StoreError> {
+        let block = Block::from_bytes(bytes).ok().filter(|block| block.header.height == height);
+        let (Some(block), Some(round)) = (block, round_number(round)) else { return Ok(SyncedValueOutcome::PeerFault) };
+        let id = block.header.id();
+        let proposal = Proposal { round, valid_round: None, proposer: proposer.key(), id, block };
+        let value = ProposedValue {
+            height: Height(height),
+            round: Round::new(round),
+            valid_round: Round::Nil,
+            proposer,
+            value: ValueId::of(id),
+            validity: arc_malachitebft_core_types::Validity::Valid,
+        };
+        // A height whose parent is not here yet is certified by others; its roots are checked when it is committed.
+        let judged = self.proposals.add(proposal, Freshness::Known)?;
+        Ok(SyncedValueOutcome::Verdict(judged.unwrap_or(value)))
+    }
+
+    fn decided_values(&self, from: u64, to: u64) -> Vec<RawDecidedValue<ChainContext>> {
+        let store = self.app.ledger.store();
+        let one = |height: u64| {
+            let record = store.block(height).ok().flatten()?;
+            let set = store.validators(height).ok()?;
+            let extended = super::engine::engine_certificate(&record.certificate, &set)?;
+            Some(RawDecidedValue::new(Bytes::from(record.block.to_bytes()), extended))
+        };
+        (from..=to).map_while(one).collect()
+    }
+
+    fn situation(&self, tip: &Tip) -> Situation {
+        Situation {
+            has_includable: self.app.mempool.has_includable(block_time(tip, now_ms())),
+            is_sealed: tip.is_empty,
+            set_change_pending: tip.validators != tip.next_validators,
+            heartbeat_due: self.heartbeat_asked || self.heartbeat_in().is_zero(),
+            peer_is_ahead: (*self.app.peer_height.borrow()).max(self.part_above) > tip.height,
+        }
+    }
+
+    fn release_if_called_for(&mut self) {
+        let tip = self.app.ledger.tip();
+        // Finalized can overtake the commit of its own height: the next height starts from the committed tip only.
+        let is_committed = self.app.progress.borrow().height <= tip.height;
+        if self.held.is_none() || !is_committed || rests(self.situation(&tip)) {
+            return;
+        }
+        if let Some(reply) = self.held.take() {
+            let _ = reply.send(Next::Start(Height(tip.height + 1), self.params(&tip)));
+        }
+    }
+
+    fn heartbeat_in(&self) -> Duration {
+        let tip = self.app.ledger.tip();
+        let due_ms = tip.time_ms.saturating_add(self.app.ledger.store().genesis().heartbeat_ms);
+        ms(due_ms.saturating_sub(now_ms()))
+    }
+}
+
+/// By a validator of that height: its proposer, or in late rounds anyone.
+fn is_signed_by_streamer(init: &PartInit, tip: &Tip, fingerprint: chain_types::Fingerprint) -> bool {
+    let set = match init.height.0.checked_sub(tip.height) {
+        Some(1) => &tip.validators,
+        Some(2) => &tip.next_validators,
+        _ => return false,
+    };
+    let late = round_number(init.round).is_some_and(|round| round >= OTHERS_STREAM_FROM_ROUND);
+    let key = init.streamer.key();
+    (init.streamer == init.proposer || late)
+        && set.index_of(&key).is_some()
+        && chain_types::crypto::verify_strict(&key, &part_bytes(fingerprint, init), &Signature(init.signature.0))
+}
+
+/// The engine's certificate in our form; signers are indexes into the height's set.
+fn own_certificate(certificate: &EngineCertificate<ChainContext>, tip: &Tip) -> CommitCertificate {
+    let index = |address: &Address| tip.validators.index_of(&address.key()).and_then(|i| u32::try_from(i).ok());
+    let one = |(address, sig): (Address, Sig)| index(&address).map(|i| (i, Signature(sig.0)));
+    let all = certificate.commit_signatures.iter().map(|s| (s.address, s.signature));
+    let mut signatures: Vec<_> = all.filter_map(one).collect();
+    signatures.sort_by_key(|(index, _)| *index);
+    let id: BlockId = certificate.value_id.block();
+    let round = round_number(certificate.round).unwrap_or(0);
+    CommitCertificate { height: certificate.height.0, round, id, signatures }
+}
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// This node's clock, milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,206 @@
+//! Sets the engine up and runs it beside its application.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_malachitebft_app_channel::app::config::{ConsensusConfig, NodeConfig, PubSubProtocol, ValueSyncConfig};
+use arc_malachitebft_app_channel::app::types::Keypair;
+use arc_malachitebft_app_channel::app::types::codec::Codec as _;
+use arc_malachitebft_app_channel::{
+    ConsensusContext, EngineBuilder, NetworkContext, NetworkIdentity, RequestContext, Signer as _, SyncContext,
+    WalContext,
+};
+use arc_malachitebft_core_types::{ExtendedCommitCertificate, ExtendedCommitSignature, Round};
+use bytesize::ByteSize;
+use chain_types::limits::MAX_BLOCK_BYTES;
+use chain_types::{CommitCertificate, PublicKey, ValidatorSet};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use super::app::{App, Progress};
+use super::codec::WireCodec;
+use super::context::{Address, ChainContext, Height, Sig, ValueId};
+use super::signing::{ChainSigner, ChainVerifier};
+use crate::config::{Config, Peer};
+use crate::keys::NodeKeys;
+use crate::ledger::Ledger;
+use crate::mempool::Mempool;
+use crate::store::StoreError;
+
+/// A sync message; a block must fit at least twice.
+const SYNC_BYTES: u64 = 16 << 20;
+const _: () = assert!((MAX_BLOCK_BYTES as u64) * 2 <= SYNC_BYTES);
+
+/// Why consensus ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsensusError {
+    #[error("peer {name}: address `{address}` is not `host:port`")]
+    Address { name: String, address: String },
+    #[error("peer {name}: its peer key is not an Ed25519 point")]
+    PeerKey { name: String },
+    #[error("failed to start the consensus engine: {0}")]
+    Start(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the consensus engine ended; its write-ahead log may be unwritable")]
+    Ended,
+}
+
+/// What consensus needs of the rest of the node.
+pub struct Settings<'a> {
+    pub config: &'a Config,
+    pub keys: &'a NodeKeys,
+    pub ledger: Arc<Ledger>,
+    pub mempool: Arc<Mempool>,
+    pub peer_height: watch::Receiver<u64>,
+    pub heartbeat: Arc<Notify>,
+}
+
+/// Running consensus.
+pub struct Consensus {
+    pub progress: watch::Receiver<Progress>,
+    /// Ends only with an error.
+    pub task: JoinHandle<Result<(), ConsensusError>>,
+}
+
+struct EngineConfig {
+    moniker: String,
+    consensus: ConsensusConfig,
+    sync: ValueSyncConfig,
+}
+
+impl NodeConfig for EngineConfig {
+    fn moniker(&self) -> &str {
+        &self.moniker
+    }
+
+    fn consensus(&self) -> &ConsensusConfig {
+        &self.consensus
+    }
+
+    fn consensus_mut(&mut self) -> &mut ConsensusConfig {
+        &mut self.consensus
+    }
+
+    fn value_sync(&self) -> &ValueSyncConfig {
+        &self.sync
+    }
+
+    fn value_sync_mut(&mut self) -> &mut ValueSyncConfig {
+        &mut self.sync
+    }
+}
+
+/// Starts the engine; it runs until the process ends.
+pub async fn start(settings: Settings<'_>) -> Result<Consensus, ConsensusError> {
+    let Settings { config, keys, ledger, mempool, peer_height, heartbeat } = settings;
+    let fingerprint = ledger.fingerprint();
+    let signer = ChainSigner { fingerprint, key: keys.consensus.clone() };
+    let verifier = ChainVerifier { fingerprint };
+    let me = Address::of(keys.consensus.public());
+    let identity = identity(config, keys, &signer).await?;
+    std::fs::create_dir_all(config.wal_dir()).map_err(start_failed)?;
+    let (channels, handle) = EngineBuilder::new(ChainContext, engine_config(config)?)
+        .with_default_wal(WalContext::new(wal_path(config), WireCodec))
+        .with_default_network(NetworkContext::new(identity, WireCodec))
+        .with_default_sync(SyncContext::new(WireCodec))
+        .with_default_consensus(ConsensusContext::new_validator(me, Box::new(verifier), Box::new(signer.clone())))
+        .with_default_request(RequestContext::new(100))
+        .build()
+        .await
+        .map_err(start_failed)?;
+    let (progress, watch_progress) = watch::channel(Progress::default());
+    let timeouts = config.timeouts.clone();
+    let app = App { ledger, mempool, signer, timeouts, progress, peer_height, heartbeat };
+    let task = tokio::spawn(async move {
+        tokio::select! {
+            result = app.run(channels) => result?,
+            _ = handle.handle => {}
+        }
+        Err(ConsensusError::Ended)
+    });
+    Ok(Consensus { progress: watch_progress, task })
+}
+
+fn start_failed(e: impl std::fmt::Display) -> ConsensusError {
+    ConsensusError::Start(e.to_string())
+}
+
+fn wal_path(config: &Config) -> PathBuf {
+    config.wal_dir().join("consensus.wal")
+}
+
+async fn identity(config: &Config, keys: &NodeKeys, signer: &ChainSigner) -> Result<NetworkIdentity, ConsensusError> {
+    let keypair = Keypair::ed25519_from_bytes(keys.peer.seed()).map_err(start_failed)?;
+    let key = keys.consensus.public();
+    let peer_id = keypair.public().to_peer_id().to_bytes();
+    let proof = signer.sign_validator_proof(key.0.to_vec(), peer_id).await.map_err(start_failed)?;
+    let proof = WireCodec.encode(&proof).map_err(start_failed)?;
+    Ok(NetworkIdentity::new_validator(config.name.clone(), keypair, Address::of(key).to_string(), proof))
+}
+
+fn engine_config(config: &Config) -> Result<EngineConfig, ConsensusError> {
+    let mut consensus = ConsensusConfig::default();
+    let listen = config.listen.consensus;
+    let family = if listen.is_ipv4() { "ip4" } else { "ip6" };
+    let address = format!("/{family}/{}/tcp/{}", listen.ip(), listen.port());
+    consensus.p2p.listen_addr = address.parse().map_err(start_failed)?;
+    let peers = config.peers.iter().map(multiaddr).collect::<Result<Vec<_>, _>>()?;
+    consensus.p2p.persistent_peers = peers
+        .iter()
+        .map(|address| address.parse().map_err(start_failed))
+        .collect::<Result<_, _>>()?;
+    // Only configured peers; they send directly to each other (no relaying, so every pair must be configured).
+    consensus.p2p.persistent_peers_only = true;
+    consensus.p2p.protocol = PubSubProtocol::Broadcast;
+    consensus.p2p.discovery.enabled = false;
+    // Many validators may share an address (one machine, one gateway): the allow-list is what limits connections.
+    consensus.p2p.discovery.max_connections_per_ip = 256;
+    consensus.p2p.discovery.ip_throttle_duration = Duration::from_millis(50);
+    consensus.p2p.pubsub_max_size = ByteSize::mib(4);
+    consensus.p2p.rpc_max_size = ByteSize::b(SYNC_BYTES + (1 << 20));
+    let sync = ValueSyncConfig {
+        status_update_interval: Duration::from_secs(1),
+        max_response_size: ByteSize::b(SYNC_BYTES),
+        batch_size: 8,
+        ..Default::default()
+    };
+    Ok(EngineConfig { moniker: config.name.clone(), consensus, sync })
+}
+
+fn multiaddr(peer: &Peer) -> Result<String, ConsensusError> {
+    let bad = || ConsensusError::Address { name: peer.name.clone(), address: peer.consensus.clone() };
+    let (host, port) = peer.consensus.rsplit_once(':').ok_or_else(bad)?;
+    let port: u16 = port.parse().map_err(|_| bad())?;
+    let host = match host.trim_matches(['[', ']']).parse() {
+        Ok(std::net::IpAddr::V4(ip)) => format!("ip4/{ip}"),
+        Ok(std::net::IpAddr::V6(ip)) => format!("ip6/{ip}"),
+        Err(_) => format!("dns/{host}"),
+    };
+    Ok(format!("/{host}/tcp/{port}/p2p/{}", peer_id(peer)?))
+}
+
+fn peer_id(peer: &Peer) -> Result<libp2p_identity::PeerId, ConsensusError> {
+    let PublicKey(bytes) = peer.peer_key;
+    let key = libp2p_identity::ed25519::PublicKey::try_from_bytes(&bytes)
+        .map_err(|_| ConsensusError::PeerKey { name: peer.name.clone() })?;
+    Ok(libp2p_identity::PublicKey::from(key).to_peer_id())
+}
+
+/// A stored certificate as value sync sends it.
+pub fn engine_certificate(
+    certificate: &CommitCertificate,
+    set: &ValidatorSet,
+) -> Option<ExtendedCommitCertificate<ChainContext>> {
+    let one = |(index, signature): &(u32, chain_types::Signature)| {
+        let validator = set.get(usize::try_from(*index).ok()?)?;
+        Some(ExtendedCommitSignature::new(Address::of(validator.consensus_key), Sig(signature.0), None))
+    };
+    Some(ExtendedCommitCertificate {
+        height: Height(certificate.height),
+        round: Round::new(certificate.round),
+        value_id: ValueId::of(certificate.id),
+        commit_signatures: certificate.signatures.iter().map(one).collect::<Option<_>>()?,
+    })
+}

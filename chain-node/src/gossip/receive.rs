@@ -1,0 +1,79 @@
+//! Incoming connections: only from configured peers, one task each.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chain_types::PublicKey;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::Gossip;
+use super::tls;
+use super::wire::{self, Message};
+use crate::consensus::now_ms;
+
+const SILENCE: Duration = Duration::from_secs(15);
+
+pub async fn accept(gossip: Arc<Gossip>, listener: TcpListener, acceptor: TlsAcceptor) {
+    loop {
+        match listener.accept().await {
+            Ok((tcp, _)) => drop(tokio::spawn(serve(gossip.clone(), tcp, acceptor.clone()))),
+            Err(e) => {
+                // Out of descriptors, most likely: wait for some to come back instead of spinning.
+                tracing::warn!(error = %e, "failed to accept a gossip connection");
+                sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+async fn serve(gossip: Arc<Gossip>, tcp: TcpStream, acceptor: TlsAcceptor) {
+    let _ = tcp.set_nodelay(true);
+    let Ok(Ok(stream)) = timeout(Duration::from_secs(3), acceptor.accept(tcp)).await else { return };
+    let Some(peer) = tls::peer_key(stream.get_ref().1) else { return };
+    let ended = converse(&gossip, peer, stream).await;
+    gossip.update(peer, |state| state.receiving = false);
+    if let Err(e) = ended {
+        tracing::debug!(peer = peer.short(), error = %e, "a gossip connection ended");
+    }
+}
+
+async fn converse(
+    gossip: &Gossip,
+    peer: PublicKey,
+    mut stream: tokio_rustls::server::TlsStream<TcpStream>,
+) -> io::Result<()> {
+    let hello = timeout(SILENCE, wire::read(&mut stream)).await??;
+    let Message::Hello { fingerprint, version } = hello else {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "expected a greeting first"));
+    };
+    if fingerprint != gossip.fingerprint {
+        tracing::warn!(peer = peer.short(), %fingerprint, "a peer is configured for another chain");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the peer belongs to another chain"));
+    }
+    gossip.update(peer, |state| {
+        state.receiving = true;
+        state.version.clone_from(&version);
+    });
+    loop {
+        match timeout(SILENCE, wire::read(&mut stream)).await?? {
+            Message::Height { committed, entered, now_ms: theirs } => {
+                let offset = i64::try_from(theirs).unwrap_or(0).saturating_sub(i64::try_from(now_ms()).unwrap_or(0));
+                gossip.update(peer, |state| {
+                    state.height = committed;
+                    state.clock_offset_ms = offset;
+                });
+                gossip.heard_height(committed, entered);
+            }
+            Message::Txs { number, txs } => {
+                let complete = gossip.admission.receive(txs).await.unwrap_or(false);
+                wire::write(&mut stream, &Message::Ack { number, complete }).await?;
+            }
+            Message::Hello { .. } | Message::Ack { .. } => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a message came out of turn"));
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Messages between peers: a 32-bit length, then one CBOR array. Sizes are checked before anything is allocated.
+
+use std::io;
+
+use chain_types::encoding::{Decode, DecodeError, Encode, Reader, Writer};
+use chain_types::limits::MAX_TX_BYTES;
+use chain_types::{Fingerprint, limits};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// A batch is closed once it holds this much, so that one more transaction still fits a frame.
+pub const BATCH_BYTES: usize = 512 * 1024;
+const MAX_FRAME: usize = BATCH_BYTES + MAX_TX_BYTES + 64 * 1024;
+const _: () = assert!(MAX_FRAME < limits::MAX_BLOCK_BYTES);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// First on every connection, from the dialler.
+    Hello { fingerprint: Fingerprint, version: String },
+    /// Transactions, to be acknowledged by number.
+    Txs { number: u64, txs: Vec<Vec<u8>> },
+    /// Last committed height, the height and round that consensus is in, and the sender's clock.
+    Height { committed: u64, entered: u64, now_ms: u64 },
+    /// The batch was dealt with; or not wholly, and its transactions should be sent again.
+    Ack { number: u64, complete: bool },
+}
+
+impl Encode for Message {
+    fn encode(&self, w: &mut Writer) {
+        match self {
+            Self::Hello { fingerprint, version } => {
+                w.array(3).text("hello").bytes(&fingerprint.0).text(version);
+            }
+            Self::Txs { number, txs } => {
+                w.array(3).text("txs").uint(*number).array(txs.len());
+                for tx in txs {
+                    w.bytes(tx);
+                }
+            }
+            Self::Height { committed, entered, now_ms } => {
+                w.array(4).text("height").uint(*committed).uint(*entered).uint(*now_ms);
+            }
+            Self::Ack { number, complete } => {
+                w.array(3).text("ack").uint(*number).bool(*complete);
+            }
+        }
+    }
+}
+
+impl Decode for Message {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let items = r.array()?;
+        match (r.text()?, items) {
+            ("hello", 3) => Ok(Self::Hello { fingerprint: Decode::decode(r)?, version: r.text()?.to_owned() }),
+            ("txs", 3) => {
+                let number = r.uint()?;
+                let n = r.array()?;
+                let txs = (0..n).map(|_| r.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
+                Ok(Self::Txs { number, txs })
+            }
+            ("height", 4) => Ok(Self::Height { committed: r.uint()?, entered: r.uint()?, now_ms: r.uint()? }),
+            ("ack", 3) => Ok(Self::Ack { number: r.uint()?, complete: r.bool()? }),
+            _ => Err(r.invalid("message")),
+        }
+    }
+}
+
+pub async fn write(stream: &mut (impl AsyncWrite + Unpin), message: &Message) -> io::Result<()> {
+    let bytes = message.to_bytes();
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    stream.write_all(&length.to_be_bytes()).await?;
+    stream.write_all(&bytes).await?;
+    stream.flush().await
+}
+
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Message> {
+    let length = stream.read_u32().await? as usize;
+    if length > MAX_FRAME {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is too large"));
+    }
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).await?;
+    Message::from_bytes(&bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}

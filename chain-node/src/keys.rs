@@ -1,0 +1,100 @@
+//! The node's keys: four files of one seed each, readable by their owner only.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use chain_types::crypto::SigningKey;
+use chain_types::validator::Validator;
+
+/// One seed for each purpose, so that no signature can be taken for another's kind.
+#[derive(Debug, Clone)]
+pub struct NodeKeys {
+    /// Votes and proposals.
+    pub consensus: SigningKey,
+    /// Both connections to peers.
+    pub peer: SigningKey,
+    /// Checkpoints of the log.
+    pub log: SigningKey,
+    /// Cosignatures on checkpoints.
+    pub cosigner: SigningKey,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("failed to read key {path}: {source}; a lost validator key is replaced by a vote, never made anew in place")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("key {0} is not 64 hexadecimal digits")]
+    Format(PathBuf),
+    #[error("key {0} can be read by others; run `chmod 600` on it")]
+    Permissions(PathBuf),
+    #[error("failed to write key {path}: {source}")]
+    Write { path: PathBuf, source: std::io::Error },
+}
+
+impl NodeKeys {
+    /// Four new keys. Fails only if the operating system has no randomness.
+    pub fn generate() -> Result<Self, getrandom::Error> {
+        Ok(Self { consensus: new_key()?, peer: new_key()?, log: new_key()?, cosigner: new_key()? })
+    }
+
+    pub fn load(dir: &Path) -> Result<Self, KeyError> {
+        Ok(Self {
+            consensus: load_key(&dir.join("consensus.key"))?,
+            peer: load_key(&dir.join("peer.key"))?,
+            log: load_key(&dir.join("log.key"))?,
+            cosigner: load_key(&dir.join("cosigner.key"))?,
+        })
+    }
+
+    /// Writes all four; refuses to replace one that exists.
+    pub fn save(&self, dir: &Path) -> Result<(), KeyError> {
+        let failed = |source| KeyError::Write { path: dir.into(), source };
+        fs::create_dir_all(dir).map_err(failed)?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+        save_key(&dir.join("consensus.key"), &self.consensus)?;
+        save_key(&dir.join("peer.key"), &self.peer)?;
+        save_key(&dir.join("log.key"), &self.log)?;
+        save_key(&dir.join("cosigner.key"), &self.cosigner)
+    }
+
+    /// The public side, as genesis names it.
+    pub fn validator(&self, organisation: &str) -> Validator {
+        Validator {
+            consensus_key: self.consensus.public(),
+            cosigner_key: self.cosigner.public(),
+            log_key: self.log.public(),
+            power: 1,
+            organisation: organisation.to_owned(),
+        }
+    }
+}
+
+/// A key of fresh randomness.
+pub fn new_key() -> Result<SigningKey, getrandom::Error> {
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(seed.as_mut_slice())?;
+    Ok(SigningKey::from_seed(&seed))
+}
+
+/// Reads one seed; refuses files that others can read.
+pub fn load_key(path: &Path) -> Result<SigningKey, KeyError> {
+    let failed = |source| KeyError::Read { path: path.into(), source };
+    if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        return Err(KeyError::Permissions(path.into()));
+    }
+    let text = zeroize::Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim(), seed.as_mut_slice()).map_err(|_| KeyError::Format(path.into()))?;
+    Ok(SigningKey::from_seed(&seed))
+}
+
+/// Writes one seed, durably, into a new file.
+pub fn save_key(path: &Path, key: &SigningKey) -> Result<(), KeyError> {
+    let failed = |source| KeyError::Write { path: path.into(), source };
+    let open = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = open.map_err(failed)?;
+    let text = zeroize::Zeroizing::new(hex::encode(key.seed()));
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}

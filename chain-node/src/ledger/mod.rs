@@ -1,0 +1,156 @@
+//! The chain as this node knows it: the tip, which blocks may follow it, and what committing one does.
+//!
+//! [`build`] and [`check`] are pure decisions over the tip; [`Ledger::commit`] is the edge: execute, one write, then the
+//! new tip and results are published, in that order, so that whoever hears of a block can read it.
+
+mod build;
+mod check;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use chain_runtime::{BlockContext, execute};
+use chain_types::merkle::Frontier;
+use chain_types::validator::ValidatorSet;
+use chain_types::{BlockId, CommitCertificate, Fingerprint, Transaction, TxOutcome};
+use tokio::sync::{broadcast, watch};
+
+use crate::store::{BlockCommit, Proposal, Roots, Store, StoreError};
+
+pub use build::{Draft, block_time, build};
+pub use check::{Invalid, Timing, check_header, check_timing, check_transactions, is_within_window};
+
+/// The last committed block and everything that its child must agree with.
+#[derive(Debug, Clone)]
+pub struct Tip {
+    pub height: u64,
+    /// Genesis' fingerprint at height 0.
+    pub id: BlockId,
+    pub time_ms: u64,
+    /// Whether it had no transactions, so that nothing waits for another block to prove it.
+    pub is_empty: bool,
+    pub roots: Roots,
+    /// Decides the next height.
+    pub validators: ValidatorSet,
+    /// Decides the height after that.
+    pub next_validators: ValidatorSet,
+}
+
+/// A block that was committed, for whoever waits.
+#[derive(Debug)]
+pub struct Committed {
+    pub height: u64,
+    pub time_ms: u64,
+    pub outcomes: Vec<TxOutcome>,
+}
+
+/// A proposal whose transactions are decoded and, if it was checked, found valid.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub proposal: Proposal,
+    pub txs: Vec<Transaction>,
+}
+
+/// The chain at this node. One task commits; everybody reads.
+pub struct Ledger {
+    store: Store,
+    tip: watch::Sender<Arc<Tip>>,
+    frontier: std::sync::Mutex<Frontier>,
+    committed: broadcast::Sender<Arc<Committed>>,
+}
+
+impl Ledger {
+    /// Recovers the chain from its store.
+    pub fn open(store: Store) -> Result<Self, StoreError> {
+        let tip = load_tip(&store)?;
+        let frontier = std::sync::Mutex::new(store.frontier_after(&tip.roots)?);
+        let (tip, _) = watch::channel(Arc::new(tip));
+        let (committed, _) = broadcast::channel(1024);
+        Ok(Self { store, tip, frontier, committed })
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.store.fingerprint()
+    }
+
+    pub fn tip(&self) -> Arc<Tip> {
+        self.tip.borrow().clone()
+    }
+
+    /// Changes with every block.
+    pub fn watch_tip(&self) -> watch::Receiver<Arc<Tip>> {
+        self.tip.subscribe()
+    }
+
+    /// Results of every block from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Committed>> {
+        self.committed.subscribe()
+    }
+
+    /// Executes and commits the block after the tip. Blocking: runs on a worker thread.
+    ///
+    /// An error leaves the store as it was and must end the process: the engine has already decided.
+    pub fn commit(&self, candidate: &Candidate, certificate: &CommitCertificate) -> Result<(), StoreError> {
+        let (tip, header) = (self.tip(), &candidate.proposal.block.header);
+        if header.height != tip.height + 1 || header.parent != tip.id {
+            return Err(StoreError::Damaged(format!("block {} was decided on a parent this node lacks", header.height)));
+        }
+        check_header(&tip, self.fingerprint(), header)
+            .map_err(|e| StoreError::Damaged(format!("block {} was decided, but here {e}", header.height)))?;
+        let context = BlockContext {
+            version: header.version,
+            fingerprint: self.fingerprint(),
+            height: header.height,
+            time_ms: header.time_ms,
+            log_size: tip.roots.log_size,
+        };
+        let effects =
+            execute(&self.store, &context, &candidate.txs).map_err(|e| StoreError::Read(e.to_string()))?;
+        let mut frontier = self.frontier.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (roots, edge) = self.store.commit(BlockCommit {
+            proposal: &candidate.proposal,
+            certificate,
+            txs: &candidate.txs,
+            effects: &effects,
+            before: &tip.roots,
+            frontier: frontier.clone(),
+        })?;
+        *frontier = edge;
+        let next = Tip {
+            height: header.height,
+            id: candidate.proposal.id,
+            time_ms: header.time_ms,
+            is_empty: candidate.txs.is_empty(),
+            roots,
+            validators: tip.next_validators.clone(),
+            next_validators: effects.next_validators.unwrap_or_else(|| tip.next_validators.clone()),
+        };
+        self.tip.send_replace(Arc::new(next));
+        let outcomes = effects.txs.into_iter().map(|tx| tx.outcome).collect();
+        let committed = Committed { height: header.height, time_ms: header.time_ms, outcomes };
+        // Nobody listening is fine.
+        let _ = self.committed.send(Arc::new(committed));
+        Ok(())
+    }
+}
+
+fn load_tip(store: &Store) -> Result<Tip, StoreError> {
+    let height = store.tip()?;
+    let roots = store.roots(height)?;
+    let (id, time_ms, is_empty) = match height {
+        0 => (BlockId(store.fingerprint().0), store.genesis().time_ms, true),
+        _ => {
+            let missing = || StoreError::Damaged(format!("block {height}, the last one, is missing"));
+            let record = store.block(height)?.ok_or_else(missing)?;
+            (record.id, record.block.header.time_ms, record.block.txs.is_empty())
+        }
+    };
+    let (validators, next_validators) = (store.validators(height + 1)?, store.validators(height + 2)?);
+    Ok(Tip { height, id, time_ms, is_empty, roots, validators, next_validators })
+}

@@ -1,0 +1,13 @@
+//! `chain-node`: see [`chain_node::cli`].
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+// The default allocator keeps what a burst of transactions needed; a validator should be small again a minute later.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    chain_node::cli::run(chain_node::cli::Cli::parse())
+}

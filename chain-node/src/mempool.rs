@@ -1,0 +1,176 @@
+//! Transactions that wait for a block: checked, bounded, in order of arrival. No IO.
+//!
+//! Those that came from clients carry a local sequence number: gossip repeats exactly them to every peer, because in a
+//! full mesh nobody else needs to.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use chain_types::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_TXS};
+use chain_types::{Transaction, TxId};
+use tokio::sync::Notify;
+
+use crate::ledger::is_within_window;
+
+/// Bounds of what may wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    pub txs: usize,
+    pub bytes: usize,
+}
+
+/// No room; try again later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{txs} transactions wait already; try again in a second")]
+pub struct Full {
+    pub txs: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    New,
+    Known,
+}
+
+struct Waiting {
+    tx: Transaction,
+    is_local: bool,
+    since: Instant,
+}
+
+#[derive(Default)]
+struct Queue {
+    next: u64,
+    by_sequence: BTreeMap<u64, Waiting>,
+    by_id: HashMap<TxId, u64>,
+    bytes: usize,
+}
+
+pub struct Mempool {
+    capacity: Capacity,
+    queue: Mutex<Queue>,
+    arrivals: Notify,
+}
+
+impl Mempool {
+    pub fn new(capacity: Capacity) -> Self {
+        Self { capacity, queue: Mutex::default(), arrivals: Notify::new() }
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
+        // A panic while holding the lock cannot leave the queue half-changed: every change below is complete or absent.
+        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Adds a transaction whose signature was checked.
+    pub fn add(&self, tx: Transaction, is_local: bool) -> Result<Added, Full> {
+        let mut queue = self.queue();
+        if queue.by_id.contains_key(&tx.id()) {
+            return Ok(Added::Known);
+        }
+        let size = tx.bytes().len();
+        if queue.by_sequence.len() >= self.capacity.txs || queue.bytes + size > self.capacity.bytes {
+            return Err(Full { txs: queue.by_sequence.len() });
+        }
+        let sequence = queue.next;
+        queue.next += 1;
+        queue.bytes += size;
+        queue.by_id.insert(tx.id(), sequence);
+        queue.by_sequence.insert(sequence, Waiting { tx, is_local, since: Instant::now() });
+        drop(queue);
+        self.arrivals.notify_waiters();
+        Ok(Added::New)
+    }
+
+    /// Whether there is room for one more of this size; asked before the costly checks.
+    pub fn check_room(&self, size: usize) -> Result<(), Full> {
+        let queue = self.queue();
+        match queue.by_sequence.len() < self.capacity.txs && queue.bytes + size <= self.capacity.bytes {
+            true => Ok(()),
+            false => Err(Full { txs: queue.by_sequence.len() }),
+        }
+    }
+
+    pub fn contains(&self, id: &TxId) -> bool {
+        self.queue().by_id.contains_key(id)
+    }
+
+    pub fn len(&self) -> usize {
+        self.queue().by_sequence.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How long the oldest has waited, in milliseconds.
+    pub fn oldest_ms(&self) -> Option<u64> {
+        let queue = self.queue();
+        queue.by_sequence.values().next().map(|w| u64::try_from(w.since.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Completes when something arrives after the call.
+    pub fn arrival(&self) -> tokio::sync::futures::Notified<'_> {
+        self.arrivals.notified()
+    }
+
+    /// Whether a block at this time could hold anything.
+    pub fn has_includable(&self, block_time_ms: u64) -> bool {
+        self.queue().by_sequence.values().any(|w| is_within_window(&w.tx, block_time_ms))
+    }
+
+    /// The oldest transactions that fit into a block at this time; they stay until committed.
+    pub fn select(&self, block_time_ms: u64) -> Vec<Transaction> {
+        let queue = self.queue();
+        let (mut bytes, mut selected) = (0, Vec::new());
+        for waiting in queue.by_sequence.values() {
+            if selected.len() == MAX_BLOCK_TXS || bytes + waiting.tx.bytes().len() > MAX_BLOCK_BYTES {
+                break;
+            }
+            if is_within_window(&waiting.tx, block_time_ms) {
+                bytes += waiting.tx.bytes().len();
+                selected.push(waiting.tx.clone());
+            }
+        }
+        selected
+    }
+
+    /// Drops what was committed and what no later block can hold. Gives the ids that expired.
+    pub fn prune(&self, committed: impl Iterator<Item = TxId>, block_time_ms: u64) -> Vec<TxId> {
+        let mut queue = self.queue();
+        for id in committed {
+            queue.remove(&id);
+        }
+        let is_late = |w: &Waiting| w.tx.call().valid_until_ms < block_time_ms;
+        let expired: Vec<TxId> = queue.by_sequence.values().filter(|w| is_late(w)).map(|w| w.tx.id()).collect();
+        for id in &expired {
+            queue.remove(id);
+        }
+        expired
+    }
+
+    /// Transactions from clients with a sequence number of at least `from`, and the number to go on with.
+    pub fn local_since(&self, from: u64, max_bytes: usize) -> (Vec<Transaction>, u64) {
+        let queue = self.queue();
+        let (mut bytes, mut batch) = (0, Vec::new());
+        for (sequence, waiting) in queue.by_sequence.range(from..) {
+            if bytes > max_bytes || batch.len() == 512 {
+                return (batch, *sequence);
+            }
+            if waiting.is_local {
+                bytes += waiting.tx.bytes().len();
+                batch.push(waiting.tx.clone());
+            }
+        }
+        (batch, queue.next)
+    }
+}
+
+impl Queue {
+    fn remove(&mut self, id: &TxId) {
+        if let Some(waiting) = self.by_id.remove(id).and_then(|sequence| self.by_sequence.remove(&sequence)) {
+            self.bytes -= waiting.tx.bytes().len();
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The composition root: opens the store, starts each part in the order in which the next needs it, and stops cleanly.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chain_types::Genesis;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+
+use crate::admission::Admission;
+use crate::api::{self, Api};
+use crate::config::Config;
+use crate::consensus::{self, ConsensusError, Settings};
+use crate::gossip::Gossip;
+use crate::keys::NodeKeys;
+use crate::ledger::Ledger;
+use crate::mempool::{Capacity, Mempool};
+use crate::store::{Store, StoreError};
+
+/// Why the node ended. Supervisors decide by [`NodeError::exit_code`].
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error("{0}")]
+    Config(String),
+    #[error("address {address} of `listen.{what}` cannot be used: {source}; stop what uses it, or change the address")]
+    Listen { what: &'static str, address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Consensus(#[from] ConsensusError),
+    #[error("failed to start: {0}")]
+    Start(String),
+    #[error("only {free} bytes are free, {reserve} are kept in reserve; make room, then start the node again")]
+    DiskFull { free: u64, reserve: u64 },
+}
+
+impl NodeError {
+    /// 20 disk reserve, 22 store damaged, 23 store newer, 24 configuration; 1 for what a restart may cure.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::DiskFull { .. } => 20,
+            Self::Store(e) | Self::Consensus(ConsensusError::Store(e)) => match e {
+                StoreError::Newer { .. } => 23,
+                StoreError::Damaged(_) | StoreError::OtherChain { .. } | StoreError::Empty { .. } => 22,
+                StoreError::Open { .. } | StoreError::Write(_) | StoreError::Read(_) => 1,
+            },
+            Self::Config(_) | Self::Consensus(ConsensusError::Address { .. } | ConsensusError::PeerKey { .. }) => 24,
+            Self::Listen { .. } | Self::Start(_) | Self::Consensus(_) => 1,
+        }
+    }
+}
+
+/// Runs until a signal, or an error that makes going on unsafe.
+pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), NodeError> {
+    let genesis = read_genesis(&config)?;
+    let keys = NodeKeys::load(&config.keys_dir()).map_err(|e| NodeError::Config(e.to_string()))?;
+    let listeners = Listeners::bind(&config).await?;
+    let reserve = config.limits.disk_reserve_bytes;
+    check_disk(&config, reserve)?;
+    let store = {
+        let (path, history) = (config.data_dir(), config.limits.state_history);
+        let open = move || {
+            std::fs::create_dir_all(&path).map_err(|e| StoreError::Write(e.to_string()))?;
+            Store::open(&path, &genesis, history)
+        };
+        tokio::task::spawn_blocking(open).await.map_err(|e| NodeError::Start(e.to_string()))??
+    };
+    let ledger = Arc::new(Ledger::open(store)?);
+    let capacity = Capacity { txs: config.limits.mempool_txs, bytes: config.limits.mempool_bytes };
+    let mempool = Arc::new(Mempool::new(capacity));
+    let rate = config.limits.account_rate_per_s;
+    let admission = Admission::start(ledger.clone(), mempool.clone(), rate);
+    let admission = Arc::new(admission.map_err(|e| NodeError::Start(e.to_string()))?);
+    let peers = config.peers.clone();
+    let (gossip, peer_height) = Gossip::new(peers, ledger.clone(), mempool.clone(), admission.clone());
+    let heartbeat = Arc::new(Notify::new());
+    let settings = Settings {
+        config: &config,
+        keys: &keys,
+        ledger: ledger.clone(),
+        mempool: mempool.clone(),
+        peer_height,
+        heartbeat: heartbeat.clone(),
+    };
+    let running = consensus::start(settings).await?;
+    let progress = running.progress.clone();
+    let started = gossip.start(listeners.gossip, &keys, running.progress).await;
+    started.map_err(|e| NodeError::Start(e.to_string()))?;
+    let (stop, stopping) = watch::channel(false);
+    let api = Api::new(&config, config_path, &keys, ledger.clone(), mempool, admission, gossip, progress, heartbeat);
+    let servers = api::serve(api, listeners.api, listeners.metrics, listeners.admin, stopping);
+    tracing::info!(name = config.name, height = ledger.tip().height, api = %config.listen.api, "the node runs");
+    let ended = tokio::select! {
+        ended = running.task => match ended {
+            Ok(result) => result.map_err(NodeError::from),
+            Err(e) => Err(NodeError::Start(format!("consensus ended: {e}"))),
+        },
+        () = disk_runs_low(&config, reserve) => check_disk(&config, reserve),
+        () = signal() => Ok(()),
+    };
+    // Consensus is not asked to finish: everything that was acknowledged is on disk, and a restart goes on from there.
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(Duration::from_secs(2), servers).await;
+    ended
+}
+
+fn read_genesis(config: &Config) -> Result<Genesis, NodeError> {
+    let path = &config.genesis;
+    let bad = |e: String| NodeError::Config(format!("genesis file {}: {e}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
+    let genesis: Genesis = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+    genesis.check().map_err(|e| bad(e.to_string()))?;
+    Ok(genesis)
+}
+
+struct Listeners {
+    api: TcpListener,
+    gossip: TcpListener,
+    metrics: Option<TcpListener>,
+    admin: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// All addresses before anything else: a port in use should cost nothing but this sentence.
+    async fn bind(config: &Config) -> Result<Self, NodeError> {
+        let listen = &config.listen;
+        // The engine binds this one itself, later and less clearly; try it now and let it go.
+        drop(bind("consensus", listen.consensus).await?);
+        let optional = async |what, address| match address {
+            Some(address) => bind(what, address).await.map(Some),
+            None => Ok(None),
+        };
+        Ok(Self {
+            api: bind("api", listen.api).await?,
+            gossip: bind("gossip", listen.gossip).await?,
+            metrics: optional("metrics", listen.metrics).await?,
+            admin: optional("admin", listen.admin).await?,
+        })
+    }
+}
+
+async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, NodeError> {
+    TcpListener::bind(address).await.map_err(|source| NodeError::Listen { what, address, source })
+}
+
+/// Free bytes where the store is.
+pub fn disk_free(config: &Config) -> Option<u64> {
+    let stat = rustix::fs::statvfs(&config.home).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn check_disk(config: &Config, reserve: u64) -> Result<(), NodeError> {
+    match disk_free(config) {
+        Some(free) if free < reserve => Err(NodeError::DiskFull { free, reserve }),
+        _ => Ok(()),
+    }
+}
+
+/// Completes when the reserve is touched: the engine hangs when its write-ahead log cannot be written, so the node stops
+/// itself before that.
+async fn disk_runs_low(config: &Config, reserve: u64) {
+    let mut every = tokio::time::interval(Duration::from_secs(2));
+    while check_disk(config, reserve).is_ok() {
+        every.tick().await;
+    }
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

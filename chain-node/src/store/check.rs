@@ -1,0 +1,156 @@
+//! Checks a whole store: every block, certificate and signature; execution again from genesis; every root; every row of
+//! the state. Trusts nothing but the genesis that the store holds.
+
+use chain_runtime::state::MemoryState;
+use chain_runtime::{BlockContext, execute};
+use chain_types::crypto;
+use chain_types::encoding::Encode;
+use chain_types::log_entry::{DigestEntry, call_entry};
+use chain_types::merkle::{self, Frontier};
+use chain_types::outcome::results_root;
+use chain_types::{BlockId, Hash, Transaction};
+use serde::Serialize;
+
+use super::{Store, StoreError};
+
+/// What a whole store holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    pub height: u64,
+    pub transactions: u64,
+    pub log_size: u64,
+    pub records: u64,
+    pub state_root: Hash,
+    pub log_root: Hash,
+}
+
+struct Walk<'a> {
+    store: &'a Store,
+    state: MemoryState,
+    log: Frontier,
+    parent: BlockId,
+    time_ms: u64,
+    transactions: u64,
+}
+
+/// Checks everything; the first fault names the block. `progress` is told of each height.
+pub fn check(store: &Store, mut progress: impl FnMut(u64)) -> Result<Summary, StoreError> {
+    let mut state = MemoryState::default();
+    state.apply(chain_runtime::genesis_state(store.genesis()).map_err(|e| StoreError::Damaged(e.to_string()))?);
+    let parent = BlockId(store.fingerprint().0);
+    let time_ms = store.genesis().time_ms;
+    let mut walk = Walk { store, state, log: Frontier::default(), parent, time_ms, transactions: 0 };
+    let tip = store.tip()?;
+    for height in 1..=tip {
+        walk.block(height).map_err(|e| match e {
+            StoreError::Damaged(reason) => StoreError::Damaged(format!("block {height}: {reason}")),
+            e => e,
+        })?;
+        progress(height);
+    }
+    walk.finish(tip)
+}
+
+impl Walk<'_> {
+    fn block(&mut self, height: u64) -> Result<(), StoreError> {
+        let record = self.store.block(height)?.ok_or_else(|| fault("it is missing"))?;
+        let (header, set) = (&record.block.header, self.store.validators(height)?);
+        let before = self.store.roots(height - 1)?;
+        let rules = [
+            (header.height == height, "height"),
+            (header.parent == self.parent, "parent"),
+            (header.time_ms > self.time_ms, "time"),
+            (header.validators_hash == set.hash(), "validators_hash"),
+            (header.state_root == before.state_root, "state_root"),
+            (header.log_size == self.log.size() && header.log_root == self.log.root(), "log_root"),
+            (header.results_root == before.results_root, "results_root"),
+        ];
+        if let Some((_, field)) = rules.into_iter().find(|(holds, _)| !holds) {
+            return Err(fault(&format!("header field `{field}` does not follow the block before")));
+        }
+        let verdict = record.certificate.verify(self.store.fingerprint(), height, record.id, &set);
+        verdict.map_err(|e| fault(&e.to_string()))?;
+        let txs = self.transactions(&record.block.txs, height)?;
+        self.execute(header, &txs)?;
+        (self.parent, self.time_ms) = (record.id, header.time_ms);
+        Ok(())
+    }
+
+    fn transactions(&mut self, envelopes: &[std::sync::Arc<[u8]>], height: u64) -> Result<Vec<Transaction>, StoreError> {
+        let decoded = envelopes.iter().map(|bytes| Transaction::decode(bytes)).collect::<Result<Vec<_>, _>>();
+        let txs = decoded.map_err(|e| fault(&e.to_string()))?;
+        let items: Vec<_> = txs.iter().map(Transaction::batch_item).collect();
+        let verdicts = crypto::verify_zip215_batch(&items, [0x5a; 32]);
+        if let Some((tx, _)) = txs.iter().zip(verdicts).find(|(_, holds)| !holds) {
+            return Err(fault(&format!("the signature of transaction {} does not verify", tx.id())));
+        }
+        for (position, tx) in (0u32..).zip(&txs) {
+            let place = self.store.find_transaction(&tx.id())?;
+            if place.is_none_or(|place| (place.height, place.position) != (height, position)) {
+                return Err(fault(&format!("the index does not lead to transaction {}", tx.id())));
+            }
+        }
+        self.transactions += txs.len() as u64;
+        Ok(txs)
+    }
+
+    fn execute(&mut self, header: &chain_types::Header, txs: &[Transaction]) -> Result<(), StoreError> {
+        let context = BlockContext {
+            version: header.version,
+            fingerprint: header.fingerprint,
+            height: header.height,
+            time_ms: header.time_ms,
+            log_size: self.log.size(),
+        };
+        let effects = execute(&self.state, &context, txs).map_err(|e| fault(&e.to_string()))?;
+        for (tx, effect) in txs.iter().zip(&effects.txs).filter(|(_, effect)| effect.outcome.verdict.is_ok()) {
+            self.log.append(merkle::leaf_hash(&call_entry(tx.bytes())), |_, _| ());
+            for (position, digest) in (0u64..).zip(&effect.digests) {
+                let entry = DigestEntry { digest: *digest, tx: tx.id(), position, kid: tx.kid() };
+                self.log.append(merkle::leaf_hash(&entry.to_bytes()), |_, _| ());
+            }
+        }
+        let outcomes: Vec<_> = effects.txs.into_iter().map(|tx| tx.outcome).collect();
+        let stored = self.store.roots(header.height)?;
+        if stored.results_root != results_root(&outcomes) || self.store.results(header.height)? != outcomes {
+            return Err(fault("executing it again gives other results"));
+        }
+        if (stored.log_size, stored.log_root) != (self.log.size(), self.log.root()) {
+            return Err(fault("executing it again gives another log"));
+        }
+        self.state.apply(effects.changes);
+        Ok(())
+    }
+
+    /// The state after the last block: every row, and the root over all of them built afresh.
+    fn finish(self, tip: u64) -> Result<Summary, StoreError> {
+        let expected: Vec<_> = self.state.into_records();
+        let mut stored = self.store.all_state();
+        for (key, value) in &expected {
+            match stored.next().transpose()? {
+                Some((k, v)) if k == *key && v == *value => {}
+                _ => return Err(fault("the state differs from what the blocks give")),
+            }
+        }
+        if stored.next().is_some() {
+            return Err(fault("the state holds records that no block made"));
+        }
+        let roots = self.store.roots(tip)?;
+        if roots.state_root != super::tree::root_of(&expected)? {
+            return Err(fault("the state's root is not the one that the records give"));
+        }
+        self.store.frontier_after(&roots)?;
+        Ok(Summary {
+            height: tip,
+            transactions: self.transactions,
+            log_size: roots.log_size,
+            records: expected.len() as u64,
+            state_root: roots.state_root,
+            log_root: roots.log_root,
+        })
+    }
+}
+
+fn fault(reason: &str) -> StoreError {
+    StoreError::Damaged(reason.to_owned())
+}

@@ -1,0 +1,161 @@
+//! What is on disk, and the one write that changes it.
+//!
+//! Three promises, each with a test of its name: a block's effects — block, commit certificate, state, tree nodes, log —
+//! become visible together ([`commit`]); a proposal is on disk before it is voted on ([`proposals`]); a store that cannot
+//! be trusted is refused with the reason. A failed write is fatal to the process: nothing here is used again after one.
+
+mod columns;
+mod commit;
+mod log;
+mod proposals;
+mod read;
+mod tree;
+
+pub mod check;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chain_types::encoding::{Decode, Encode};
+use chain_types::{Fingerprint, Genesis};
+use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
+
+pub use columns::FORMAT;
+pub use commit::{BlockCommit, Roots};
+pub use proposals::Proposal;
+pub use read::{BlockRecord, LogPlace, TxPlace};
+
+use columns::Column;
+
+/// Why the store cannot be used, or stopped working.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("failed to open the store at {path}: {reason}")]
+    Open { path: PathBuf, reason: String },
+    #[error("the store at {path} holds no chain; create it with `chain-node init`")]
+    Empty { path: PathBuf },
+    #[error("the store at {path} was written in format {found}; this version reads up to {FORMAT}: install the newer version")]
+    Newer { path: PathBuf, found: u64 },
+    #[error("the store at {path} belongs to chain {found}, genesis says {expected}; point `home` at the right folder")]
+    OtherChain { path: PathBuf, found: Fingerprint, expected: Fingerprint },
+    #[error("the store is damaged: {0}; run `chain-node check`, then restore or resync this validator")]
+    Damaged(String),
+    #[error("failed to write to the store: {0}")]
+    Write(String),
+    #[error("failed to read from the store: {0}")]
+    Read(String),
+}
+
+impl From<rocksdb::Error> for StoreError {
+    fn from(e: rocksdb::Error) -> Self {
+        Self::Read(e.to_string())
+    }
+}
+
+/// The node's database. Cheap to clone; one process has one.
+#[derive(Clone)]
+pub struct Store {
+    db: Arc<DB>,
+    genesis: Arc<Genesis>,
+    fingerprint: Fingerprint,
+    /// Heights whose state can still be proven.
+    history: u64,
+}
+
+impl Store {
+    /// Opens a store, making it from genesis if the folder holds none.
+    pub fn open(path: &Path, genesis: &Genesis, history: u64) -> Result<Self, StoreError> {
+        genesis.check().map_err(|e| StoreError::Damaged(e.to_string()))?;
+        let db = Arc::new(columns::open(path)?);
+        let fingerprint = genesis.fingerprint();
+        let store = Self { db, genesis: Arc::new(genesis.clone()), fingerprint, history };
+        match store.meta("format")? {
+            Some(bytes) => store.check_identity(path, &bytes)?,
+            None => store.create()?,
+        }
+        Ok(store)
+    }
+
+    /// Opens an existing store and the genesis that it holds, for tools. The node must not be running.
+    pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        if !path.join("CURRENT").exists() {
+            return Err(StoreError::Empty { path: path.into() });
+        }
+        let db = Arc::new(columns::open(path)?);
+        let cf = columns::handle(&db, Column::Meta)?;
+        let bytes = db.get_cf(cf, "genesis")?.ok_or_else(|| StoreError::Empty { path: path.into() })?;
+        let genesis = Genesis::from_bytes(&bytes).map_err(|e| StoreError::Damaged(format!("genesis: {e}")))?;
+        let fingerprint = genesis.fingerprint();
+        let store = Self { db, genesis: Arc::new(genesis), fingerprint, history: 256 };
+        let format = store.meta("format")?.unwrap_or_default();
+        store.check_identity(path, &format)?;
+        Ok(store)
+    }
+
+    fn check_identity(&self, path: &Path, format: &[u8]) -> Result<(), StoreError> {
+        let found = format.try_into().map(u64::from_be_bytes).map_err(|_| damaged("format number"))?;
+        if found > FORMAT {
+            return Err(StoreError::Newer { path: path.into(), found });
+        }
+        let genesis = self.meta("genesis")?.ok_or_else(|| damaged("no genesis"))?;
+        let genesis = Genesis::from_bytes(&genesis).map_err(|e| damaged(&format!("genesis: {e}")))?;
+        match genesis.fingerprint() == self.fingerprint {
+            true => Ok(()),
+            false => {
+                let (found, expected) = (genesis.fingerprint(), self.fingerprint);
+                Err(StoreError::OtherChain { path: path.into(), found, expected })
+            }
+        }
+    }
+
+    /// Writes genesis' state as height 0 and the store's identity, in one write: a crash leaves all or nothing.
+    fn create(&self) -> Result<(), StoreError> {
+        let changes = chain_runtime::genesis_state(&self.genesis).map_err(|e| StoreError::Damaged(e.to_string()))?;
+        let mut batch = WriteBatch::default();
+        self.put(&mut batch, Column::Meta, b"format", &FORMAT.to_be_bytes())?;
+        self.put(&mut batch, Column::Meta, b"genesis", &self.genesis.to_bytes())?;
+        self.stage_genesis(&mut batch, &changes)?;
+        self.write(batch)
+    }
+
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    fn cf(&self, column: Column) -> Result<&ColumnFamily, StoreError> {
+        columns::handle(&self.db, column)
+    }
+
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(Column::Meta, name.as_bytes())
+    }
+
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.db.get_cf(self.cf(column)?, key)?)
+    }
+
+    fn put(&self, batch: &mut WriteBatch, column: Column, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        batch.put_cf(self.cf(column)?, key, value);
+        Ok(())
+    }
+
+    fn delete(&self, batch: &mut WriteBatch, column: Column, key: &[u8]) -> Result<(), StoreError> {
+        batch.delete_cf(self.cf(column)?, key);
+        Ok(())
+    }
+
+    /// Durable when it returns.
+    fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.write_opt(batch, &options).map_err(|e| StoreError::Write(e.to_string()))
+    }
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(what.to_owned())
+}

@@ -1,0 +1,209 @@
+//! Every reason for which a call changes nothing: a stable code for programs and a sentence in both languages for people.
+//!
+//! The runtime refuses with these codes and no others; console, gateway and help take their words from here. A sentence
+//! says what is wrong and, where the caller can do something about it, what; `{name}` is a parameter of the refusal.
+
+use std::collections::BTreeMap;
+
+use crate::genesis::Text;
+use crate::outcome::Refusal;
+
+macro_rules! codes {
+    ($($variant:ident $code:literal $zh:literal $en:literal;)*) => {
+        /// Why a call was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $en] $variant,)*
+        }
+
+        impl Code {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The stable name.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)*
+                }
+            }
+
+            /// Sentence templates, Chinese and English, with `{name}` for parameters.
+            pub const fn sentences(self) -> (&'static str, &'static str) {
+                match self {
+                    $(Self::$variant => ($zh, $en),)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    // The caller and the call itself.
+    WrongChain "wrong_chain" "这笔交易是发给另一条链的" "this transaction was signed for another chain";
+    AccountUnbound "account_unbound" "签名密钥在本链没有账户，请让本机构管理员先绑定" "the signing key has no account on this chain; ask an administrator of your organisation to bind it";
+    AccountSuspended "account_suspended" "账户已停用，请联系本机构管理员" "the account is suspended; ask an administrator of your organisation";
+    AppUnknown "app_unknown" "本链没有应用 {app}" "this chain has no application {app}";
+    AppSuspended "app_suspended" "应用 {app} 已暂停" "application {app} is suspended";
+    AppUninstalled "app_uninstalled" "应用 {app} 已卸载，历史仍可查阅" "application {app} is uninstalled; its history stays readable";
+    InstanceUnknown "instance_unknown" "应用 {app} 没有模块实例 {instance}" "application {app} has no instance {instance}";
+    MethodUnknown "method_unknown" "{instance} 没有操作 {method}" "{instance} has no call {method}";
+    BadArguments "bad_arguments" "参数不符合 {method} 的格式：{reason}" "the arguments do not fit {method}: {reason}";
+    ListSize "list_size" "{name} 应有 {min} 到 {max} 项" "{name} must have {min} to {max} items";
+    RoleMissing "role_missing" "账户没有可执行 {call} 的角色" "the account has no role that may call {call}";
+    NotAdministrator "not_administrator" "只有机构管理员可以这样做" "only an administrator of an organisation may do this";
+
+    // Identity and governance.
+    AccountExists "account_exists" "密钥 {key} 已绑定账户" "key {key} is bound to an account already";
+    AccountUnknown "account_unknown" "密钥 {key} 没有账户" "key {key} has no account";
+    AccountStatus "account_status" "账户已经是 {status} 状态" "the account is {status} already";
+    OtherOrganisation "other_organisation" "该账户属于机构 {organisation}，只能由其管理员处理" "the account belongs to {organisation}; only its administrators may do this";
+    SelfSuspension "self_suspension" "管理员不能停用自己的账户" "an administrator cannot suspend the own account";
+    LabelInvalid "label_invalid" "账户名称须为 1 到 40 个字符" "an account label has 1 to 40 characters";
+    NameInvalid "name_invalid" "{name} 不是有效名称：以小写字母开头，只含小写字母、数字和连字符，至多 30 位" "{name} is not a name: start with a lower-case letter, then lower-case letters, digits and hyphens, 30 at most";
+    TitleInvalid "title_invalid" "名称须有中文和英文，各不超过 100 个字符" "a title needs Chinese and English, 100 characters each at most";
+    OrganisationExists "organisation_exists" "机构 {organisation} 已存在" "organisation {organisation} exists already";
+    OrganisationUnknown "organisation_unknown" "本链没有机构 {organisation}" "this chain has no organisation {organisation}";
+    ProposalUnknown "proposal_unknown" "没有提案 {proposal}" "there is no proposal {proposal}";
+    ProposalClosed "proposal_closed" "提案 {proposal} 已执行" "proposal {proposal} has been carried out";
+    ApprovalRepeated "approval_repeated" "机构 {organisation} 已同意该提案" "{organisation} has approved this proposal already";
+    NotApprover "not_approver" "机构 {organisation} 无权同意本链的提案" "{organisation} does not approve proposals of this chain";
+    OwnKeyNeeded "own_key_needed" "本链的提案须用自持密钥同意，平台托管密钥不算" "proposals of this chain are approved with keys that their owners hold; a key held by the platform does not count";
+
+    // Applications.
+    AppExists "app_exists" "应用 {app} 已安装过，请换一个名称" "application {app} was installed already; choose another name";
+    AppStatus "app_status" "应用已经是 {status} 状态" "the application is {status} already";
+    NotAppOwner "not_app_owner" "只有安装该应用的机构 {organisation} 的管理员可以这样做" "only administrators of {organisation}, which installed the application, may do this";
+    ManifestInvalid "manifest_invalid" "清单 {path}：{zh}" "manifest {path}: {en}";
+    ManifestTooLarge "manifest_too_large" "清单有 {bytes} 字节，上限 {limit}" "the manifest has {bytes} bytes; the limit is {limit}";
+    OtherTemplate "other_template" "应用来自模板 {template}，不能用别的模板升级" "the application comes from template {template}; another template is no upgrade";
+    VersionNotHigher "version_not_higher" "已安装版本 {version}，升级须更高" "version {version} is installed; an upgrade must be higher";
+    UpgradeIncompatible "upgrade_incompatible" "新版本改动了已有数据依赖的 {path}：{zh}" "the new version changes {path}, on which existing data depends: {en}";
+    RoleUnknown "role_unknown" "应用没有角色 {role}" "the application has no role {role}";
+    RoleNotAdmitted "role_not_admitted" "机构 {organisation} 未获准担任角色 {role}" "{organisation} is not admitted to role {role}";
+
+    // Fields of records.
+    FieldUnknown "field_unknown" "没有可上链的字段 {field}" "there is no field {field} that goes on chain";
+    FieldMissing "field_missing" "缺少必填项 {field}" "{field} is required";
+    FieldInvalid "field_invalid" "{field} 无效：{zh}" "{field} is invalid: {en}";
+    ReasonMissing "reason_missing" "请填写理由" "a reason is required";
+    TimeInFuture "time_in_future" "{field} 晚于链上时间超过 {limit_ms} 毫秒，请校准设备时钟" "{field} is more than {limit_ms} ms ahead of the chain's clock; set the device's clock";
+
+    // Anchored records.
+    BatchNotAllowed "batch_not_allowed" "{instance} 不接受批量指纹" "{instance} takes no batches of digests";
+    RecordsNotAllowed "records_not_allowed" "{instance} 只接受批量指纹，没有记录" "{instance} takes batches of digests only, no records";
+    FilesNotAllowed "files_not_allowed" "这类记录没有文件" "records of this type have no files";
+    RecordUnknown "record_unknown" "没有编号为 {number} 的记录" "there is no record {number}";
+    RecordWithdrawn "record_withdrawn" "记录 {number} 已撤回" "record {number} is withdrawn";
+    NotOwner "not_owner" "只有登记机构 {organisation} 可以这样做" "only {organisation}, which made the record, may do this";
+
+    // Traced goods.
+    CodeInvalid "code_invalid" "码 {code} 格式或校验位不对" "code {code} has a wrong form or check digit";
+    CodeRepeated "code_repeated" "码 {code} 在列表中出现两次" "code {code} stands in the list twice";
+    CodeExists "code_exists" "码 {code} 已赋码" "code {code} is commissioned already";
+    CodeUnknown "code_unknown" "查无此码 {code}" "there is no code {code}";
+    CodeOtherProduct "code_other_product" "码 {code} 不属于产品 {product}" "code {code} does not belong to product {product}";
+    ProductExists "product_exists" "产品 {product} 已登记" "product {product} is registered already";
+    ProductUnknown "product_unknown" "产品 {product} 未登记" "product {product} is not registered";
+    LotInvalid "lot_invalid" "批号须为 1 到 {max} 个字母、数字、点、连字符或下划线" "a lot number has 1 to {max} letters, digits, dots, hyphens or underscores";
+    LotExists "lot_exists" "批次 {lot} 已建立" "lot {lot} exists already";
+    LotUnknown "lot_unknown" "没有批次 {lot}" "there is no lot {lot}";
+    LotRecalled "lot_recalled" "批次 {lot} 正在召回" "lot {lot} is being recalled";
+    DatesReversed "dates_reversed" "{late} 不能早于 {early}" "{late} must not be before {early}";
+    QuantityExceeded "quantity_exceeded" "批次 {lot} 还能赋码 {left} 件" "lot {lot} has room for {left} more codes";
+    NotHolder "not_holder" "码 {code} 现由 {holder} 持有，只有持有者可以操作" "code {code} is held by {holder}; only the holder may do this";
+    ItemInTransit "item_in_transit" "码 {code} 正在运往 {to}，收货后才能操作" "code {code} is on its way to {to}; it must be received first";
+    ItemNotInTransit "item_not_in_transit" "码 {code} 没有在途发货，无法收货" "code {code} was not shipped and cannot be received";
+    ItemDestroyed "item_destroyed" "码 {code} 已销毁" "code {code} is destroyed";
+    AlreadySold "already_sold" "码 {code} 已经售出" "code {code} has been sold already";
+    ReceiverMismatch "receiver_mismatch" "码 {code} 的收货方应为 {to}" "code {code} was shipped to {to}, who alone may receive it";
+    SameOrganisation "same_organisation" "不能发货给自己" "goods cannot be shipped to their sender";
+    Expired "expired" "批次 {lot} 已于 {date} 过期，不能销售" "lot {lot} expired on {date} and cannot be sold";
+    RecallUnknown "recall_unknown" "没有召回 {recall}" "there is no recall {recall}";
+    RecallIsClosed "recall_is_closed" "召回 {recall} 已结束" "recall {recall} is closed already";
+    RecallOpenItems "recall_open_items" "批次 {lot} 还有 {open} 件未售未销毁，召回不能结束" "lot {lot} still has {open} items neither sold nor destroyed; the recall cannot be closed";
+}
+
+impl Code {
+    /// The code of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|c| c.as_str() == name)
+    }
+
+    /// The names of the parameters that its sentences use.
+    pub fn params(self) -> Vec<&'static str> {
+        let (zh, en) = self.sentences();
+        let mut names: Vec<&str> = [zh, en].into_iter().flat_map(placeholders).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// A refusal with this code.
+    pub fn refusal<const N: usize>(self, params: [(&str, String); N]) -> Refusal {
+        let params = params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Refusal { code: self.as_str().to_owned(), params }
+    }
+}
+
+fn placeholders(template: &'static str) -> impl Iterator<Item = &'static str> {
+    template.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+}
+
+/// Every code with its sentence templates, for help pages and translations.
+pub fn refusals() -> BTreeMap<&'static str, Text> {
+    let text = |c: &Code| {
+        let (zh, en) = c.sentences();
+        (c.as_str(), Text { zh: zh.to_owned(), en: en.to_owned() })
+    };
+    Code::ALL.iter().map(text).collect()
+}
+
+/// What a refusal says to a person; a code of a later version is shown as it is.
+pub fn sentence(refusal: &Refusal) -> Text {
+    let Some(code) = Code::parse(&refusal.code) else {
+        return Text { zh: refusal.code.clone(), en: refusal.code.clone() };
+    };
+    let (zh, en) = code.sentences();
+    Text { zh: fill(zh, refusal), en: fill(en, refusal) }
+}
+
+/// One pass, so that a parameter's value is never taken for a placeholder.
+fn fill(template: &str, refusal: &Refusal) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let Some((name, tail)) = after.split_once('}') else { break };
+        out.push_str(refusal.params.get(name).map_or("…", String::as_str));
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_both_languages_name_the_same_parameters() {
+        assert_eq!(refusals().len(), Code::ALL.len());
+        for code in Code::ALL {
+            let (zh, en) = code.sentences();
+            let bilingual = |t: &&str| !matches!(*t, "zh" | "en");
+            let mut a: Vec<_> = placeholders(zh).filter(bilingual).collect();
+            let mut b: Vec<_> = placeholders(en).filter(bilingual).collect();
+            a.sort_unstable();
+            b.sort_unstable();
+            assert_eq!(a, b, "{}", code.as_str());
+            assert_eq!(Code::parse(code.as_str()), Some(*code));
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_never_read_as_a_template() {
+        let refusal = Code::NotHolder.refusal([("code", "{holder}".into()), ("holder", "seller".into())]);
+        assert!(sentence(&refusal).en.starts_with("code {holder} is held by seller"));
+        let later = Refusal { code: "from_the_future".into(), params: BTreeMap::new() };
+        assert_eq!(sentence(&later).zh, "from_the_future");
+    }
+}

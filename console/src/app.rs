@@ -1,0 +1,90 @@
+//! `App`: what every handler and background task shares. Cheap to clone; holds no request's state.
+
+use crate::auth::limit::RateLimit;
+use crate::chains::Registry;
+use crate::config::Config;
+use crate::db::Db;
+use crate::http::assets::Web;
+use crate::http::page::Pages;
+use crate::live::{Live, Payload, Topic};
+use crate::sealing::SealingKey;
+use crate::text::{Lang, Texts};
+use serde::Serialize;
+use std::ops::Deref;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The shared parts behind one reference count.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+pub struct Parts {
+    pub config: Config,
+    pub db: Db,
+    pub sealing: SealingKey,
+    pub pages: Pages,
+    pub live: Live,
+    /// The city's chains as they are now.
+    pub chains: Registry,
+    /// For asking nodes; never through a proxy, because they are on this machine or in this cluster.
+    pub http: reqwest::Client,
+    /// Failed sign-ins per address.
+    pub sign_in_limit: RateLimit,
+    /// Cancelled when the process is asked to stop; background loops and event streams end on it.
+    pub stopping: CancellationToken,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Opens the database and parses every template and text; a mistake in any of them stops the start, not a page.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let sealing = SealingKey::read(&config.home.join("master.key"))?;
+        let db = Db::open(&config.database).await?;
+        Self::new(config, db, sealing)
+    }
+
+    pub fn new(config: Config, db: Db, sealing: SealingKey) -> anyhow::Result<Self> {
+        let web = match &config.web {
+            Some(folder) => Web::folder(folder.clone()),
+            None => Web::built_in(),
+        };
+        let pages = Pages::load(web)?;
+        Ok(Self(Arc::new(Parts {
+            config,
+            db,
+            sealing,
+            pages,
+            live: Live::default(),
+            chains: Registry::default(),
+            http: reqwest::Client::builder().no_proxy().build()?,
+            sign_in_limit: RateLimit::new(30, 300_000),
+            stopping: CancellationToken::new(),
+        })))
+    }
+
+    pub fn texts(&self) -> Arc<Texts> {
+        self.pages.texts()
+    }
+
+    /// Tells every page that listens to the topic to ask again for what it shows.
+    pub fn publish_changed(&self, topic: Topic) {
+        self.live.publish(topic, Payload::Changed);
+    }
+
+    /// Renders `template` (one or more `<hx-partial>` elements, nothing that depends on the reader) in both languages and sends it to every page that listens.
+    pub fn publish_parts(&self, topic: Topic, template: &str, data: &impl Serialize) -> Result<(), tera::Error> {
+        if !self.live.has_listeners() {
+            return Ok(());
+        }
+        let [zh, en] = [self.pages.part(template, Lang::Zh, data)?, self.pages.part(template, Lang::En, data)?];
+        self.live.publish(topic, Payload::Parts { zh: zh.into(), en: en.into() });
+        Ok(())
+    }
+}

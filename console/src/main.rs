@@ -1,0 +1,49 @@
+//! The console's command line: parses, reads the configuration, hands over. Decides nothing.
+
+use clap::{Parser, Subcommand};
+use console::config::Settings;
+use std::process::ExitCode;
+
+/// CityChain console: web pages, API gateway and local provisioner
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Create the home folder, its keys and the first accounts; safe to repeat
+    Init(console::setup::InitOptions),
+    /// Serve the pages and the API
+    Serve,
+    /// Give an account a new one-time password
+    Password { login: String },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("CONSOLE_LOG").unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("console: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::Init(options) => console::setup::init(arguments.settings, options).await,
+        Command::Serve => console::serve::serve(arguments.settings).await,
+        Command::Password { login } => console::setup::one_time_password(arguments.settings, &login).await,
+    }
+}

@@ -1,0 +1,161 @@
+//! One fresh look at a chain: its processes, what each node says of itself, what lies on disk. Everything is read anew; what only the
+//! look before can tell is added by `Observed::follow`.
+
+use super::hands::Hands;
+use super::process::{Ended, Record, log_tail};
+use crate::time::now_ms;
+use chain_plan::{AppliedConfig, Observed, ObservedNode, Plan, Process};
+use chain_types::api::{Status, ValidatorInfo};
+use chain_types::{Hash, PublicKey};
+use futures::future::join_all;
+use operator_api::{Text, ValidatorName};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A node that has not answered after this long is taken to be unreachable in this look.
+const ANSWER_WITHIN: Duration = Duration::from_millis(900);
+
+impl Hands {
+    /// Looks at every node that has a folder.
+    pub async fn look(&mut self, plan: Option<&Plan>) -> Observed {
+        let mut observed = Observed { now_ms: now_ms().unsigned_abs(), ..Observed::default() };
+        observed.genesis = self.founded().map(|genesis| genesis.fingerprint().to_string());
+        observed.versions = self.app.chains.city().versions.clone();
+        observed.self_check = self.self_check.clone();
+        let nodes = self.home.validator_names(&self.chain);
+        for node in &nodes {
+            let seen = self.look_at_process(*node, observed.now_ms);
+            observed.nodes.insert(*node, seen);
+        }
+        let up: Vec<(ValidatorName, u32)> = observed
+            .nodes
+            .iter()
+            .filter_map(|(name, seen)| Some((*name, seen.process.pid().filter(|_| seen.process.is_up())?)))
+            .collect();
+        let answers = join_all(up.iter().map(|(node, _)| self.ask(*node))).await;
+        for ((node, pid), answer) in up.into_iter().zip(answers) {
+            self.take_in(&mut observed, node, pid, answer);
+        }
+        observed.voting_set = self.voting_set(&observed, plan).await;
+        observed
+    }
+
+    /// The process and the files of one node.
+    fn look_at_process(&mut self, node: ValidatorName, now_ms: u64) -> ObservedNode {
+        let folder = self.home.validator(&self.chain, node);
+        let record = Record::read(&folder).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a process record doesn't fit and is ignored");
+            None
+        });
+        let record = self.reap(node, record, now_ms);
+        let process = match (&record, self.unrecorded.get(&node)) {
+            (Some(record), _) => match record.ended {
+                Some(ended) => Process::Exited { exit: ended.exit(), at_ms: ended.at_ms },
+                None if self.answered.contains(&record.pid) => {
+                    Process::Running { pid: record.pid, since_ms: record.started_ms }
+                }
+                None => Process::Starting { pid: record.pid, since_ms: record.started_ms },
+            },
+            (None, Some(ended)) => Process::Exited { exit: ended.exit(), at_ms: ended.at_ms },
+            (None, None) => match self.children.get(&node) {
+                Some(child) => Process::Starting { pid: child.id(), since_ms: now_ms },
+                None => Process::Absent,
+            },
+        };
+        let ended = matches!(process, Process::Exited { .. });
+        ObservedNode {
+            process,
+            version: record.as_ref().map(|record| record.version),
+            config: AppliedConfig {
+                on_disk: std::fs::read(folder.join("node.toml")).ok().map(|bytes| Hash::of(&bytes)),
+                loaded: record.as_ref().and_then(|record| record.loaded),
+                started: record.as_ref().and_then(|record| record.started),
+            },
+            disk_free_bytes: free_bytes(&folder),
+            error: if ended { last_words(&folder) } else { None },
+            ..ObservedNode::default()
+        }
+    }
+
+    /// Notices that a process has ended and writes down how, so that a console that starts later knows it too.
+    fn reap(&mut self, node: ValidatorName, record: Option<Record>, now_ms: u64) -> Option<Record> {
+        let status = match self.children.get_mut(&node).map(std::process::Child::try_wait) {
+            Some(Ok(Some(status))) => {
+                let pid = self.children.remove(&node).map(|child| child.id());
+                if record.as_ref().map(|record| record.pid) != pid {
+                    // It ended before it could write its record.
+                    self.unrecorded.insert(node, Ended::of(Some(status), now_ms));
+                    return record.filter(|record| record.is_alive());
+                }
+                Some(status)
+            }
+            // Between its start and its record only the child itself tells that it is there.
+            Some(Ok(None)) if record.as_ref().map(|record| record.pid) != self.children.get(&node).map(|c| c.id()) => {
+                return None;
+            }
+            _ => None,
+        };
+        let mut record = record?;
+        if record.ended.is_none() && !record.is_alive() {
+            record.ended = Some(Ended::of(status, now_ms));
+            if let Err(error) = record.write(&self.home.validator(&self.chain, node)) {
+                tracing::warn!(%error, "how a node ended couldn't be written down");
+            }
+        }
+        Some(record)
+    }
+
+    async fn ask(&self, node: ValidatorName) -> Result<Status, String> {
+        let address = self.addresses().api(node);
+        let request = self.app.http.get(format!("http://{address}/status")).timeout(ANSWER_WITHIN);
+        let response = request.send().await.map_err(|error| error.without_url().to_string())?;
+        response.json().await.map_err(|error| error.without_url().to_string())
+    }
+
+    fn take_in(&mut self, observed: &mut Observed, node: ValidatorName, pid: u32, answer: Result<Status, String>) {
+        let Ok(status) = answer else { return };
+        let other = status.pid != pid || observed.genesis.as_ref().is_some_and(|ours| *ours != status.fingerprint.to_string());
+        if other {
+            let address = self.addresses().api(node);
+            let seen = observed.nodes.entry(node).or_default();
+            seen.error = Some(Text::new(
+                format!("{address} 上应答的是另一个程序（进程 {}）；请停掉它", status.pid),
+                format!("another program answers at {address} (process {}); stop it", status.pid),
+            ));
+            return;
+        }
+        self.answered.insert(pid);
+        observed.heard(node, &status);
+    }
+
+    /// The voting set, asked of a node that is caught up whenever there are new blocks.
+    async fn voting_set(&mut self, observed: &Observed, plan: Option<&Plan>) -> Option<BTreeSet<ValidatorName>> {
+        plan?;
+        let height = observed.height();
+        if let Some((at, set)) = &self.voting
+            && *at == height
+        {
+            return Some(set.clone());
+        }
+        let node = observed.nodes.iter().find(|(_, seen)| seen.reachable && seen.caught_up).map(|(name, _)| *name)?;
+        let url = format!("http://{}/validators", self.addresses().api(node));
+        let response = self.app.http.get(url).timeout(ANSWER_WITHIN).send().await.ok()?;
+        let set: Vec<ValidatorInfo> = response.json().await.ok()?;
+        let keys: Vec<PublicKey> = set.iter().map(|validator| validator.consensus_key).collect();
+        let names = self.keys.names(&keys);
+        self.voting = Some((height, names.clone()));
+        Some(names)
+    }
+}
+
+fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// The last line of a node that ended: it says why, in one sentence.
+fn last_words(folder: &std::path::Path) -> Option<Text> {
+    let line = log_tail(folder, 1).pop()?;
+    let plain: String = line.chars().filter(|c| !c.is_control()).take(240).collect();
+    Some(Text::same(plain.trim_start_matches("chain-node: ").to_owned()))
+}

@@ -1,0 +1,70 @@
+//! `console serve`: takes the home's lock, opens the database, listens, and stops in order when asked to.
+
+use crate::app::App;
+use crate::config::{Config, Settings};
+use crate::http;
+use anyhow::{Context, bail};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Serves until SIGINT or SIGTERM.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let config = Config::read(&settings)?;
+    let _lock = lock(&config)?;
+    let listener = listen(config.listen).await?;
+    let app = App::open(config).await?;
+    tracing::info!(url = %app.config.public_url, listen = %app.config.listen, home = %app.config.home.display(), "the console is ready");
+    let router = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let stopping = app.stopping.clone();
+    let stop_on_signal = async move {
+        if let Err(error) = wait_for_signal().await {
+            tracing::error!(%error, "couldn't listen for signals; stop the process with SIGKILL");
+            std::future::pending::<()>().await;
+        }
+        // Event streams never end by themselves; they end on this, and then the server can.
+        stopping.cancel();
+    };
+    axum::serve(listener, router).with_graceful_shutdown(stop_on_signal).await.context("the server failed")?;
+    app.db.close().await;
+    tracing::info!("the console has stopped");
+    Ok(())
+}
+
+/// One console a home: two would both drive the same chains. The lock goes with the process, however it ends.
+fn lock(config: &Config) -> anyhow::Result<File> {
+    let path = config.home.join("lock");
+    let file = File::create(&path).with_context(|| format!("couldn't open {}", path.display()))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        bail!("another console already serves {}; stop it first or choose another --home", config.home.display());
+    }
+    Ok(file)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            bail!(
+                "port {} is in use; stop the program that holds it or choose another with --listen {}:PORT",
+                address.port(),
+                address.ip()
+            )
+        }
+        Err(error) => {
+            Err(error).with_context(|| format!("couldn't listen on {address}; choose another address with --listen"))
+        }
+    }
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
