@@ -7,6 +7,8 @@ use crate::db::Db;
 use crate::http::assets::Web;
 use crate::http::page::Pages;
 use crate::live::{Live, Payload, Topic};
+use crate::outbox::Outbox;
+use crate::reach::Reach;
 use crate::sealing::SealingKey;
 use crate::text::{Lang, Texts};
 use serde::Serialize;
@@ -26,6 +28,9 @@ pub struct Parts {
     pub live: Live,
     /// The city's chains as they are now.
     pub chains: Registry,
+    /// The same chains as verifying clients.
+    pub reach: Reach,
+    pub outbox: Outbox,
     /// For asking nodes; never through a proxy, because they are on this machine or in this cluster.
     pub http: reqwest::Client,
     /// Failed sign-ins per address.
@@ -63,6 +68,8 @@ impl App {
             pages,
             live: Live::default(),
             chains: Registry::default(),
+            reach: Reach::default(),
+            outbox: Outbox::default(),
             http: reqwest::Client::builder().no_proxy().build()?,
             sign_in_limit: RateLimit::new(30, 300_000),
             stopping: CancellationToken::new(),

@@ -182,9 +182,11 @@ pub fn initial_text() -> String {
          # true: phones on the same network may connect.\nlan = false\n\n\
          # Absent: the file console.db beside this one.\n# database = \"postgres://console@localhost/console\"\n\n\
          # demo, sandbox or production: shown in the top bar.\nenvironment = \"demo\"\n\n\
+         # The city in identifiers of chains: <city>.<tenant>.<chain>. Never change it once there are chains.\ncity_name = \"{}\"\n\n\
+         # Validators listen on 127.<home_number>.<chain>.<n>. Absent: a free number is chosen at the first start.\n# home_number = 77\n\n\
          [city]\nzh = \"{}\"\nen = \"{}\"\n\n\
          [session]\n# Minutes without a request, and hours after sign-in, at which a session ends.\nidle_minutes = {}\nabsolute_hours = {}\n",
-        file.listen, file.city.zh, file.city.en, file.session.idle_minutes, file.session.absolute_hours
+        file.listen, file.city_name, file.city.zh, file.city.en, file.session.idle_minutes, file.session.absolute_hours
     )
 }
 

@@ -6,22 +6,24 @@
 use crate::text::Message;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What is wrong with the fields of a form: field name → what to do. The empty name stands for the form as a whole.
+/// What is wrong with the fields of a form, in the order of the form: field name and what to do. The empty name stands for the form as a whole.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct FieldErrors(pub BTreeMap<&'static str, Message>);
+pub struct FieldErrors(pub Vec<(&'static str, Message)>);
 
 impl FieldErrors {
     pub fn one(field: &'static str, message: Message) -> Self {
-        Self(BTreeMap::from([(field, message)]))
+        Self(vec![(field, message)])
     }
 
+    /// The first error of a field is the one to correct first; a second is not told.
     pub fn add(&mut self, field: &'static str, message: Message) {
-        self.0.entry(field).or_insert(message);
+        if self.0.iter().all(|(known, _)| *known != field) {
+            self.0.push((field, message));
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -123,9 +125,11 @@ impl Error {
     pub fn message(&self) -> Message {
         match self {
             Self::Refused { message, .. } => message.clone(),
-            Self::Invalid(errors) => {
-                errors.0.values().next().cloned().unwrap_or_else(|| Message::new("error-invalid-fields-help"))
-            }
+            Self::Invalid(errors) => errors
+                .0
+                .first()
+                .map(|(_, message)| message.clone())
+                .unwrap_or_else(|| Message::new("error-invalid-fields-help")),
             Self::TooMany { retry_after_s } => {
                 Message::new("error-too-many-requests-help").with("seconds", retry_after_s)
             }

@@ -18,10 +18,14 @@ struct Arguments {
 enum Command {
     /// Create the home folder, its keys and the first accounts; safe to repeat
     Init(console::setup::InitOptions),
-    /// Serve the pages and the API
-    Serve,
+    /// Serve the pages and the API, and look after the chains of the home
+    Serve(console::serve::ServeOptions),
+    /// Stop every node of the home; the console itself must be stopped before
+    Stop,
     /// Give an account a new one-time password
     Password { login: String },
+    #[command(hide = true)]
+    BecomeNode(console::provisioner::process::Become),
 }
 
 fn main() -> ExitCode {
@@ -43,7 +47,9 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Init(options) => console::setup::init(arguments.settings, options).await,
-        Command::Serve => console::serve::serve(arguments.settings).await,
+        Command::Serve(options) => console::serve::serve(arguments.settings, options).await,
+        Command::Stop => console::serve::stop_nodes(arguments.settings).await,
         Command::Password { login } => console::setup::one_time_password(arguments.settings, &login).await,
+        Command::BecomeNode(options) => Err(console::provisioner::process::become_node(options)),
     }
 }

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::config::{Config, Settings};
 use crate::http;
+use crate::provisioner::{self, home::Home, process};
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
@@ -11,12 +12,21 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+#[derive(clap::Args)]
+pub struct ServeOptions {
+    /// Also stop every node when the console stops; otherwise chains go on and are adopted at the next start
+    #[arg(long)]
+    stop_nodes_on_exit: bool,
+}
+
 /// Serves until SIGINT or SIGTERM.
-pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<()> {
     let config = Config::read(&settings)?;
     let _lock = lock(&config)?;
     let listener = listen(config.listen).await?;
     let app = App::open(config).await?;
+    provisioner::start(&app).await?;
+    crate::indexer::start(&app);
     tracing::info!(url = %app.config.public_url, listen = %app.config.listen, home = %app.config.home.display(), "the console is ready");
     let router = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let stopping = app.stopping.clone();
@@ -29,8 +39,22 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         stopping.cancel();
     };
     axum::serve(listener, router).with_graceful_shutdown(stop_on_signal).await.context("the server failed")?;
+    if options.stop_nodes_on_exit {
+        process::stop_all(&Home::new(&app.config.home)).await?;
+    }
     app.db.close().await;
     tracing::info!("the console has stopped");
+    Ok(())
+}
+
+/// `console stop`: ends every node that the home's records name; with a console running, stop that first or it starts them again.
+pub async fn stop_nodes(settings: Settings) -> anyhow::Result<()> {
+    let stopped = process::stop_all(&Home::new(&settings.home)).await?;
+    match stopped {
+        0 => println!("no node of {} is running", settings.home.display()),
+        1 => println!("1 node has stopped"),
+        n => println!("{n} nodes have stopped"),
+    }
     Ok(())
 }
 

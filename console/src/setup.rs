@@ -3,9 +3,11 @@
 use crate::app::App;
 use crate::audit::Actor;
 use crate::auth::{Role, password};
+use crate::chains::console_name;
 use crate::config::{Config, Settings, initial_text};
 use crate::error::Error;
 use crate::names::{Login, Name};
+use crate::provisioner::{demo, home::Home, tenants as objects};
 use crate::sealing::SealingKey;
 use crate::service::tenants::{self, ValidTitled};
 use crate::service::users::{self, NewUser};
@@ -45,12 +47,6 @@ struct Planned {
 const FIRST: &[Planned] = &[
     Planned { login: "operator", name: "李工", role: Role::PlatformOperator, tenant: None },
     Planned { login: "auditor", name: "周审", role: Role::Auditor, tenant: None },
-];
-
-const DEMO_TENANTS: &[(&str, &str, &str)] = &[
-    ("traceability", "市场监管局", "Market Regulation Bureau"),
-    ("medical", "卫生健康委", "Health Commission"),
-    ("notary", "公证处", "Notary Office"),
 ];
 
 const DEMO_PEOPLE: &[Planned] = &[
@@ -116,22 +112,24 @@ pub async fn create_missing(app: &App, demo: bool) -> anyhow::Result<Vec<SignIn>
     Ok(made)
 }
 
+/// The objects first, then what SQL keeps of them; a tenant that is new to SQL is an act of its own in the audit log.
 async fn create_demo_tenants(app: &App) -> anyhow::Result<()> {
-    for (name, zh, en) in DEMO_TENANTS {
-        let exists: Option<(String,)> =
-            sqlx::query_as("select name from tenant where name = $1").bind(*name).fetch_optional(app.db.pool()).await?;
-        if exists.is_some() {
-            continue;
+    let home = Home::new(&app.config.home);
+    demo::write_missing(&home)?;
+    for name in home.tenant_names() {
+        let Some(tenant) = objects::read(&home, &name)? else { continue };
+        let exists: Option<(String,)> = sqlx::query_as("select name from tenant where name = $1")
+            .bind(name.as_str())
+            .fetch_optional(app.db.pool())
+            .await?;
+        if exists.is_none() {
+            let title = tenant.spec.title.clone();
+            let new = ValidTitled { name: console_name(&name), title_zh: title.zh, title_en: title.en };
+            let mut tx = app.db.write().await?;
+            tenants::insert(&mut tx, Actor::System, &new).await?;
+            tx.commit().await?;
         }
-        let name = Name::parse(name).expect("the demo's names are names");
-        let mut tx = app.db.write().await?;
-        tenants::insert(
-            &mut tx,
-            Actor::System,
-            &ValidTitled { name, title_zh: (*zh).to_owned(), title_en: (*en).to_owned() },
-        )
-        .await?;
-        tx.commit().await?;
+        objects::project(app, &tenant).await?;
     }
     Ok(())
 }

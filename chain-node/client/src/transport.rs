@@ -73,6 +73,7 @@ impl Transport {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)
+            .no_proxy()
             // A redirect would carry the token elsewhere, and no node sends one.
             .redirect(reqwest::redirect::Policy::none())
             .build()

@@ -12,7 +12,7 @@ use arc_malachitebft_engine::util::streaming::{StreamContent, StreamId, StreamMe
 use arc_malachitebft_sync::RawDecidedValue;
 use bytes::Bytes;
 use chain_types::encoding::{Decode, Encode};
-use chain_types::{Block, BlockId, CommitCertificate, Signature};
+use chain_types::{Block, BlockId, CommitCertificate, Signature, Transaction, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::context::{Address, ChainContext, Height, Sig, ValueId, Validators};
@@ -49,7 +49,12 @@ pub struct App {
 }
 
 /// A commit that a worker finished.
-type CommitDone = (u64, Result<(), StoreError>, oneshot::Sender<()>);
+struct CommitDone {
+    height: u64,
+    ids: Vec<TxId>,
+    result: Result<(), StoreError>,
+    reply: oneshot::Sender<()>,
+}
 
 struct Running {
     app: App,
@@ -95,7 +100,7 @@ impl App {
                     Some(message) => running.answer(message, &channels).await?,
                     None => return Ok(()),
                 },
-                Some((height, result, reply)) = committed.recv() => running.on_committed(height, result, reply)?,
+                Some(commit) = committed.recv() => running.on_committed(commit)?,
                 () = &mut arrival, if running.held.is_some() => {}
                 Ok(()) = peer_height.changed() => {}
                 () = heartbeat.notified() => running.heartbeat_asked = true,
@@ -207,7 +212,7 @@ impl Running {
         let id = block.header.id();
         let proposal = Proposal { round, valid_round: None, proposer: self.me.key(), id, block };
         let candidate = Candidate { proposal, txs: fresh };
-        self.proposals.add_own(candidate.clone())?;
+        on_disk(|| self.proposals.add_own(candidate.clone()))?;
         Ok(candidate)
     }
 
@@ -262,7 +267,7 @@ impl Running {
         let valid_round = round_number(init.valid_round);
         let proposal = Proposal { round, valid_round, proposer: init.proposer.key(), id: init.id.block(), block };
         let freshness = Freshness::Fresh { now_ms: now_ms(), propose_timeout_ms: self.app.timeouts.propose_ms };
-        self.proposals.add(proposal, freshness)
+        on_disk(|| self.proposals.add(proposal, freshness))
     }
 
     /// Execution and the write run on a worker; the engine hears of it when they are done.
@@ -277,28 +282,21 @@ impl Running {
         let (ledger, done) = (self.app.ledger.clone(), self.done.clone());
         tokio::task::spawn_blocking(move || {
             let result = ledger.commit(&candidate, &certificate);
+            let ids = candidate.txs.iter().map(Transaction::id).collect();
             // The receiver lives as long as the loop; if that has ended, so has the node.
-            let _ = done.send((height, result, reply));
+            let _ = done.send(CommitDone { height, ids, result, reply });
         });
         Ok(())
     }
 
-    fn on_committed(
-        &mut self,
-        height: u64,
-        result: Result<(), StoreError>,
-        reply: oneshot::Sender<()>,
-    ) -> Result<(), StoreError> {
-        result?;
+    fn on_committed(&mut self, commit: CommitDone) -> Result<(), StoreError> {
+        commit.result?;
         let tip = self.app.ledger.tip();
-        let record = self.proposals.find(height, tip.id);
-        let txs = record.map(|p| p.block.txs).unwrap_or_default();
-        let ids = txs.iter().filter_map(|tx| chain_types::Transaction::decode(tx).ok()).map(|tx| tx.id());
-        self.app.mempool.prune(ids, tip.time_ms);
-        self.proposals.drop_through(height);
-        self.assembly.drop_below(height + 1);
+        self.app.mempool.prune(commit.ids.into_iter(), tip.time_ms);
+        self.proposals.drop_through(commit.height);
+        self.assembly.drop_below(commit.height + 1);
         self.heartbeat_asked = false;
-        let _ = reply.send(());
+        let _ = commit.reply.send(());
         Ok(())
     }
 
@@ -322,7 +320,7 @@ impl Running {
             validity: arc_malachitebft_core_types::Validity::Valid,
         };
         // A height whose parent is not here yet is certified by others; its roots are checked when it is committed.
-        let judged = self.proposals.add(proposal, Freshness::Known)?;
+        let judged = on_disk(|| self.proposals.add(proposal, Freshness::Known))?;
         Ok(SyncedValueOutcome::Verdict(judged.unwrap_or(value)))
     }
 
@@ -390,6 +388,11 @@ fn own_certificate(certificate: &EngineCertificate<ChainContext>, tip: &Tip) -> 
     let id: BlockId = certificate.value_id.block();
     let round = round_number(certificate.round).unwrap_or(0);
     CommitCertificate { height: certificate.height.0, round, id, signatures }
+}
+
+/// Waits for the disk without keeping this thread's other tasks waiting.
+fn on_disk<T>(write: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(write)
 }
 
 fn ms(n: u64) -> Duration {

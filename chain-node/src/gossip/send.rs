@@ -22,6 +22,8 @@ const SILENCE: Duration = Duration::from_secs(15);
 const HEIGHT_EVERY: Duration = Duration::from_secs(2);
 /// What a peer had no room for is sent again after this.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// Under load, batches leave at most this often; what comes after a pause leaves at once.
+const GATHER: Duration = Duration::from_millis(4);
 
 /// Keeps a connection to a peer, for as long as the node lives.
 pub async fn dial(gossip: Arc<Gossip>, peer: Peer, connector: TlsConnector) {
@@ -76,11 +78,15 @@ struct Session {
     /// Where each unanswered batch began.
     open: BTreeMap<u64, u64>,
     again: Option<Instant>,
+    batch_sent: Option<Instant>,
     height_sent: Option<(u64, u64, Instant)>,
 }
 
 impl Session {
     async fn send(&mut self, gossip: &Gossip, writer: &mut (impl tokio::io::AsyncWrite + Unpin)) -> io::Result<()> {
+        if let Some(rest) = self.batch_sent.and_then(|at| GATHER.checked_sub(at.elapsed())) {
+            sleep(rest).await;
+        }
         while self.open.len() < WINDOW {
             let (batch, next) = gossip.mempool.local_since(self.next, BATCH_BYTES);
             if batch.is_empty() {
@@ -88,6 +94,7 @@ impl Session {
                 break;
             }
             self.number += 1;
+            self.batch_sent = Some(Instant::now());
             self.open.insert(self.number, self.next);
             self.next = next;
             let txs = batch.iter().map(Transaction::bytes).map(<[u8]>::to_vec).collect();

@@ -45,19 +45,24 @@ pub enum TransactionError {
 }
 
 /// A signed call whose form has been checked; whether its signature holds is asked separately, in batches.
+///
+/// Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Transaction {
+pub struct Transaction(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     id: TxId,
     kid: PublicKey,
     signature: Signature,
     call: Call,
     bytes: Arc<[u8]>,
-    message: Arc<[u8]>,
+    message: Vec<u8>,
 }
 
 impl PartialEq for Transaction {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
+        self.0.bytes == other.0.bytes
     }
 }
 
@@ -82,40 +87,40 @@ impl Transaction {
         let call = decode_call(payload).map_err(TransactionError::Payload)?;
         let message = sig_structure(&protected_header(&kid), payload);
         let id = TxId(Hash::of(&message).0);
-        Ok(Self { id, kid, signature, call, bytes: bytes.into(), message: message.into() })
+        Ok(Self(Arc::new(Parts { id, kid, signature, call, bytes: bytes.into(), message })))
     }
 
     pub fn id(&self) -> TxId {
-        self.id
+        self.0.id
     }
 
     /// The signer's public key.
     pub fn kid(&self) -> PublicKey {
-        self.kid
+        self.0.kid
     }
 
     pub fn call(&self) -> &Call {
-        &self.call
+        &self.0.call
     }
 
     /// The envelope, verbatim.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// The envelope, shared.
     pub fn shared_bytes(&self) -> Arc<[u8]> {
-        self.bytes.clone()
+        self.0.bytes.clone()
     }
 
     /// This signature as one of a batch.
     pub fn batch_item(&self) -> BatchItem<'_> {
-        BatchItem { key: self.kid, message: &self.message, signature: self.signature }
+        BatchItem { key: self.0.kid, message: &self.0.message, signature: self.0.signature }
     }
 
     /// Checks the signature alone (ZIP 215).
     pub fn verify(&self) -> bool {
-        crypto::verify_zip215(&self.kid, &self.message, &self.signature)
+        crypto::verify_zip215(&self.0.kid, &self.0.message, &self.0.signature)
     }
 }
 
@@ -218,7 +223,7 @@ mod tests {
         let sign1 = coset::CoseSign1::from_tagged_slice(tx.bytes()).unwrap();
         assert_eq!(sign1.protected.header.key_id, tx.kid().0);
         let checked = sign1.verify_signature(&[], |signature, message| {
-            assert_eq!(message, &*tx.message);
+            assert_eq!(message, tx.0.message);
             let signature = Signature::from_slice(signature).unwrap();
             crypto::verify_strict(&tx.kid(), message, &signature).then_some(()).ok_or(())
         });

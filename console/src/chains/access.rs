@@ -90,7 +90,8 @@ async fn member_token(app: &App, chain: &Name) -> Result<Zeroizing<String>> {
             find().await?.ok_or(Error::NotFound)?.0
         }
     };
-    let opened = app.sealing.open(&purpose, &sealed).map_err(|error| anyhow::anyhow!("the token of {chain}: {error}"))?;
+    let opened =
+        app.sealing.open(&purpose, &sealed).map_err(|error| anyhow::anyhow!("the token of {chain}: {error}"))?;
     let text = String::from_utf8(opened.to_vec()).map_err(|_| anyhow::anyhow!("the token of {chain} is no text"))?;
     Ok(Zeroizing::new(text))
 }

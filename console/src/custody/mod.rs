@@ -53,14 +53,13 @@ pub async fn ensure(app: &App, tenant: &Name, organisation: &str, account: &str)
 
 /// The key itself, to sign with. `NotFound` if the platform holds none for this account.
 pub async fn signing_key(app: &App, tenant: &Name, organisation: &str, account: &str) -> Result<SigningKey> {
-    let row: Option<(Vec<u8>,)> = sqlx::query_as(
-        "select sealed from custody_key where tenant = $1 and organisation = $2 and account = $3",
-    )
-    .bind(tenant.as_str())
-    .bind(organisation)
-    .bind(account)
-    .fetch_optional(app.db.pool())
-    .await?;
+    let row: Option<(Vec<u8>,)> =
+        sqlx::query_as("select sealed from custody_key where tenant = $1 and organisation = $2 and account = $3")
+            .bind(tenant.as_str())
+            .bind(organisation)
+            .bind(account)
+            .fetch_optional(app.db.pool())
+            .await?;
     let (sealed,) = row.ok_or(Error::NotFound)?;
     let opened = app.sealing.open(&purpose(tenant, organisation, account), &sealed);
     let seed = opened.map_err(|error| anyhow::anyhow!("the key of {organisation}/{account}: {error}"))?;
@@ -72,14 +71,13 @@ pub async fn signing_key(app: &App, tenant: &Name, organisation: &str, account: 
 
 /// The public key of an account, if the platform holds its key.
 pub async fn find(app: &App, tenant: &Name, organisation: &str, account: &str) -> Result<Option<PublicKey>> {
-    let row: Option<(String,)> = sqlx::query_as(
-        "select public_key from custody_key where tenant = $1 and organisation = $2 and account = $3",
-    )
-    .bind(tenant.as_str())
-    .bind(organisation)
-    .bind(account)
-    .fetch_optional(app.db.pool())
-    .await?;
+    let row: Option<(String,)> =
+        sqlx::query_as("select public_key from custody_key where tenant = $1 and organisation = $2 and account = $3")
+            .bind(tenant.as_str())
+            .bind(organisation)
+            .bind(account)
+            .fetch_optional(app.db.pool())
+            .await?;
     row.map(|(text,)| public(&text)).transpose()
 }
 

@@ -165,11 +165,13 @@ impl View {
         errors: &FieldErrors,
         data: &impl Serialize,
     ) -> Result<Response> {
-        let texts: BTreeMap<&str, String> =
-            errors.0.iter().map(|(field, message)| (*field, self.say(message))).collect();
+        let texts: Vec<(&str, String)> = errors.0.iter().map(|(field, message)| (*field, self.say(message))).collect();
+        let list: Vec<_> =
+            texts.iter().map(|(field, text)| serde_json::json!({ "field": field, "text": text })).collect();
         let mut whole = Context::from_serialize(data)?;
         whole.insert("form", form);
-        whole.insert("errors", &texts);
+        whole.insert("errors", &texts.into_iter().collect::<BTreeMap<_, _>>());
+        whole.insert("error_list", &list);
         let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
         self.render(status, template, whole)
     }

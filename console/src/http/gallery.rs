@@ -3,7 +3,7 @@
 use super::extract::View;
 use crate::app::App;
 use crate::auth::Principal;
-use crate::error::{FieldErrors, Result};
+use crate::error::Result;
 use crate::text::Message;
 use axum::Router;
 use axum::response::Response;
@@ -15,14 +15,12 @@ pub fn router() -> Router<App> {
 }
 
 async fn show(view: View, _: Principal) -> Result<Response> {
-    let mut errors = FieldErrors::default();
-    errors.add("wrong", Message::new("gallery-field-wrong"));
     // A page that shows an error summary as an example is not itself an error.
-    let texts: std::collections::BTreeMap<_, _> =
-        errors.0.iter().map(|(field, message)| (*field, view.say(message))).collect();
+    let wrong = view.say(&Message::new("gallery-field-wrong"));
     let data = json!({
         "form": { "plain": "", "filled": "yunchuan", "wrong": "Yunchuan!", "choice": "b", "long": "", "agreed": "1", "secret": "" },
-        "errors": texts,
+        "errors": { "wrong": wrong },
+        "error_list": [{ "field": "wrong", "text": wrong }],
         "hash": "9f3c41d2b07a55e8c1d94a3be7f06a2281f5d3c98b44e07a1c6e2f90d7b8a1e7",
     });
     view.page("gallery.html", &data)

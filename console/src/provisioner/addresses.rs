@@ -36,7 +36,10 @@ impl Numbers {
         let path = home.addresses();
         if let Some(book) = home::read_json::<Book>(&path)? {
             let claim = bind(Ipv4Addr::new(127, book.home, 0, 1)).with_context(|| {
-                format!("the addresses 127.{0}.*.* belong to another city that runs on this machine; stop it first", book.home)
+                format!(
+                    "the addresses 127.{0}.*.* belong to another city that runs on this machine; stop it first",
+                    book.home
+                )
             })?;
             return Ok(Self { home: home.clone(), book: Mutex::new(book), _claim: claim });
         }
@@ -54,8 +57,12 @@ impl Numbers {
             }
         }
         match wanted {
-            Some(number) => bail!("127.{number}.*.* is in use by another city on this machine; choose another home_number in console.toml"),
-            None => bail!("no free addresses between 127.{FIRST_HOME}.*.* and 127.{LAST_HOME}.*.*; stop other cities on this machine"),
+            Some(number) => bail!(
+                "127.{number}.*.* is in use by another city on this machine; choose another home_number in console.toml"
+            ),
+            None => bail!(
+                "no free addresses between 127.{FIRST_HOME}.*.* and 127.{LAST_HOME}.*.*; stop other cities on this machine"
+            ),
         }
     }
 

@@ -56,7 +56,10 @@ impl Hands {
 
     fn start(&mut self, plan: &Plan, node: ValidatorName, version: Version) -> anyhow::Result<()> {
         let folder = self.home.validator(&self.chain, node);
-        let config = plan.node(node).and_then(|planned| planned.config.as_ref()).context("a started node has a configuration")?;
+        let config = plan
+            .node(node)
+            .and_then(|planned| planned.config.as_ref())
+            .context("a started node has a configuration")?;
         // An old record would name a process that is long gone.
         Record::forget(&folder)?;
         self.unrecorded.remove(&node);

@@ -5,8 +5,8 @@ use super::home::{self, Home};
 use super::tenants;
 use crate::time::now_ms;
 use operator_api::{
-    Chain, ChainSpec, ChainState, Governance, Membership, Name, Organisation, Resources, Tenant, Text, Time, Validators,
-    Version,
+    Chain, ChainSpec, ChainState, Governance, Membership, Name, Organisation, Resources, Tenant, Text, Time,
+    Validators, Version,
 };
 use std::collections::BTreeMap;
 

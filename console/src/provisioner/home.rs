@@ -146,7 +146,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     make_folder(folder)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = folder.join(format!(".{name}.new"));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(failed)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
     fs::rename(&beside, path).map_err(failed)?;
     sync_folder(folder).map_err(failed)
@@ -168,18 +169,14 @@ pub fn read(path: &Path) -> Result<Option<String>, FileError> {
 
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
     let Some(text) = read(path)? else { return Ok(None) };
-    let content = |error: serde_json::Error| FileError::Content {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    };
+    let content =
+        |error: serde_json::Error| FileError::Content { path: path.display().to_string(), reason: error.to_string() };
     serde_json::from_str(&text).map(Some).map_err(content)
 }
 
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
-    let content = |error: serde_json::Error| FileError::Content {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    };
+    let content =
+        |error: serde_json::Error| FileError::Content { path: path.display().to_string(), reason: error.to_string() };
     let mut text = serde_json::to_vec_pretty(value).map_err(content)?;
     text.push(b'\n');
     write(path, &text)

@@ -114,7 +114,8 @@ impl Hands {
 
     fn take_in(&mut self, observed: &mut Observed, node: ValidatorName, pid: u32, answer: Result<Status, String>) {
         let Ok(status) = answer else { return };
-        let other = status.pid != pid || observed.genesis.as_ref().is_some_and(|ours| *ours != status.fingerprint.to_string());
+        let other =
+            status.pid != pid || observed.genesis.as_ref().is_some_and(|ours| *ours != status.fingerprint.to_string());
         if other {
             let address = self.addresses().api(node);
             let seen = observed.nodes.entry(node).or_default();
@@ -153,9 +154,9 @@ fn free_bytes(folder: &std::path::Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// The last line of a node that ended: it says why, in one sentence.
+/// What a node that ended said last, if that was why.
 fn last_words(folder: &std::path::Path) -> Option<Text> {
     let line = log_tail(folder, 1).pop()?;
-    let plain: String = line.chars().filter(|c| !c.is_control()).take(240).collect();
-    Some(Text::same(plain.trim_start_matches("chain-node: ").to_owned()))
+    let said = line.strip_prefix("chain-node: ")?;
+    Some(Text::same(said.chars().filter(|c| !c.is_control()).take(240).collect::<String>()))
 }

@@ -294,7 +294,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_does_not_listen_is_killed() {
-        let mut child = Command::new("sh").args(["-c", "trap '' TERM; echo up; while :; do sleep 1; done"])
+        let mut child = Command::new("sh")
+            .args(["-c", "trap '' TERM; echo up; while :; do sleep 1; done"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

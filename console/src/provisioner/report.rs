@@ -14,11 +14,14 @@ impl Hands {
         let before = self.entry.view();
         let owner = view.owner().or_else(|| before.owner());
         let (old, new) = (&before.status, &view.status);
-        let only_height = settled(old) == settled(new) && before.problems == view.problems && before.deleting == view.deleting;
+        let only_height =
+            settled(old) == settled(new) && before.problems == view.problems && before.deleting == view.deleting;
         if !only_height && let Err(error) = home::write_json(&self.home.status(&self.chain), new) {
             tracing::warn!(%error, chain = %self.chain, "the chain's status couldn't be written");
         }
-        let phase_changed = old.phase != new.phase;
+        // A chain that works goes back and forth between these two with every transaction.
+        let quiet = |phase| matches!(phase, ChainPhase::Healthy | ChainPhase::Idle);
+        let phase_changed = old.phase != new.phase && !(quiet(old.phase) && quiet(new.phase));
         let height_changed = old.height != new.height;
         let (phase, sentence, height) = (new.phase, new.sentences.first().cloned(), new.height);
         self.entry.set(view);

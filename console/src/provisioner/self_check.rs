@@ -20,15 +20,19 @@ impl Hands {
     }
 
     async fn first_block(&mut self, plan: &Plan) -> Result<Text, Text> {
-        let genesis = self.founded().cloned().ok_or_else(|| {
-            Text::new("找不到创世文件。", "The genesis file is not there.")
-        })?;
-        let nodes: Vec<ValidatorName> =
-            plan.nodes.iter().filter(|node| node.desired == ValidatorState::Running && node.in_genesis).map(|node| node.name).collect();
+        let genesis =
+            self.founded().cloned().ok_or_else(|| Text::new("找不到创世文件。", "The genesis file is not there."))?;
+        let nodes: Vec<ValidatorName> = plan
+            .nodes
+            .iter()
+            .filter(|node| node.desired == ValidatorState::Running && node.in_genesis)
+            .map(|node| node.name)
+            .collect();
         let mut first: Option<BlockId> = None;
         let mut fewest = usize::MAX;
         for node in &nodes {
-            let header = Header::from_bytes(&self.read(*node, "/blocks/1/header").await?).map_err(|error| unfit(*node, &error))?;
+            let header = Header::from_bytes(&self.read(*node, "/blocks/1/header").await?)
+                .map_err(|error| unfit(*node, &error))?;
             let certificate = CommitCertificate::from_bytes(&self.read(*node, "/blocks/1/certificate").await?)
                 .map_err(|error| unfit(*node, &error))?;
             let id = header.id();
@@ -45,7 +49,9 @@ impl Hands {
         let (count, all) = (nodes.len(), genesis.validators.len());
         Ok(Text::new(
             format!("{count} 个验证者的首个区块一致；提交证书由创世文件中 {all} 个验证者里的至少 {fewest} 个签署。"),
-            format!("The first block is the same on {count} validators; at least {fewest} of the {all} that genesis names signed it."),
+            format!(
+                "The first block is the same on {count} validators; at least {fewest} of the {all} that genesis names signed it."
+            ),
         ))
     }
 
@@ -61,5 +67,8 @@ impl Hands {
 }
 
 fn unfit(node: ValidatorName, error: &dyn std::fmt::Display) -> Text {
-    Text::new(format!("{node} 的首个区块无法核对：{error}。"), format!("The first block on {node} cannot be checked: {error}."))
+    Text::new(
+        format!("{node} 的首个区块无法核对：{error}。"),
+        format!("The first block on {node} cannot be checked: {error}."),
+    )
 }

@@ -140,9 +140,10 @@ pub fn usage(app: &App, tenant: &Name) -> Usage {
 /// The same without one of them.
 pub fn usage_but(app: &App, tenant: &Name, but: Option<&Name>) -> Usage {
     let chains = app.chains.of_tenant(tenant.as_str());
-    let used = chains.iter().filter(|entry| Some(&entry.name) != but).filter_map(|entry| {
-        Some(entry.view().valid.as_ref()?.usage())
-    });
+    let used = chains
+        .iter()
+        .filter(|entry| Some(&entry.name) != but)
+        .filter_map(|entry| Some(entry.view().valid.as_ref()?.usage()));
     used.fold(Usage::default(), |sum, one| Usage {
         chains: sum.chains + one.chains,
         validators: sum.validators + one.validators,

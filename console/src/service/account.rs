@@ -27,16 +27,16 @@ pub async fn change_password(
     again: &str,
 ) -> Result<()> {
     let mut errors = FieldErrors::default();
-    check_new(&mut errors, &new, again, principal, &current);
     let (hash,): (String,) = sqlx::query_as("select password_hash from users where id = $1")
         .bind(&principal.user_id)
         .fetch_one(app.db.pool())
         .await?;
     if current.is_empty() {
         errors.add("current", Message::new("account-current-missing"));
-    } else if !password::verify(current, Some(hash)).await? {
+    } else if !password::verify(current.clone(), Some(hash)).await? {
         errors.add("current", Message::new("account-current-wrong"));
     }
+    check_new(&mut errors, &new, again, principal, &current);
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }

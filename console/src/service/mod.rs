@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod audit_log;
+pub mod chains;
 pub mod overview;
 pub mod search;
 pub mod sign_in;

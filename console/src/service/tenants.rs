@@ -1,14 +1,17 @@
-//! Tenants and their organisations. SQL is the owner in embedded mode.
+//! Tenants and their organisations. The tenant's object owns title, organisations and quota; SQL owns people and whether it is suspended.
 
 use crate::app::App;
 use crate::audit::{self, Actor, Entry};
 use crate::auth::{Action, Principal, Resource, session};
+use crate::chains::object_name;
 use crate::db::{Tx, is_unique_violation};
 use crate::error::{Error, FieldErrors, Result};
 use crate::live::Topic;
 use crate::names::Name;
+use crate::provisioner::{home::Home, tenants as objects};
 use crate::text::Message;
 use crate::time::now_ms;
+use operator_api::Text;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -52,10 +55,6 @@ pub struct ValidTitled {
 impl Titled {
     pub fn parse(&self) -> Result<ValidTitled> {
         let mut errors = FieldErrors::default();
-        let name = Name::parse(self.name.trim());
-        if name.is_none() {
-            errors.add("name", Message::new("field-name-form"));
-        }
         let mut title = |field, text: &str| {
             let text = text.trim();
             match text.chars().count() {
@@ -66,6 +65,10 @@ impl Titled {
             text.to_owned()
         };
         let (title_zh, title_en) = (title("title_zh", &self.title_zh), title("title_en", &self.title_en));
+        let name = Name::parse(self.name.trim());
+        if name.is_none() {
+            errors.add("name", Message::new("field-name-form"));
+        }
         errors.finish(name.map(|name| ValidTitled { name, title_zh, title_en }))
     }
 }
@@ -114,7 +117,14 @@ pub async fn create(app: &App, principal: &Principal, new: ValidTitled) -> Resul
     principal.require(Action::CreateTenant, &Resource::City)?;
     let mut tx = app.db.write().await?;
     insert(&mut tx, Actor::Person(principal), &new).await?;
+    let title = || Text::new(new.title_zh.clone(), new.title_en.clone());
+    let name = object_name(&new.name);
+    let first = objects::organisation(name.clone(), title());
+    // The object owns what a tenant is; should the commit fail after it, the next start brings SQL to what it says.
+    objects::write(&Home::new(&app.config.home), &objects::object(name, title(), vec![first]))
+        .map_err(anyhow::Error::from)?;
     tx.commit().await?;
+    app.chains.changed.notify_one();
     app.publish_changed(Topic::city("tenants"));
     Ok(new.name)
 }
@@ -177,7 +187,24 @@ pub async fn add_organisation(app: &App, principal: &Principal, tenant: &Name, n
     )
     .await?;
     insert_organisation(&mut tx, tenant, &new).await?;
+    add_to_object(app, tenant, new).await?;
     tx.commit().await?;
+    app.chains.changed.notify_one();
+    Ok(())
+}
+
+/// The object owns organisations, so it is written before SQL commits.
+async fn add_to_object(app: &App, tenant: &Name, new: ValidTitled) -> Result<()> {
+    let home = Home::new(&app.config.home);
+    objects::write_missing(app, &home).await?;
+    let object = objects::read(&home, &object_name(tenant)).map_err(anyhow::Error::from)?;
+    let mut object = object.ok_or(Error::NotFound)?;
+    let id = object_name(&new.name);
+    if !object.spec.organisations.iter().any(|organisation| organisation.id == id) {
+        object.spec.organisations.push(objects::organisation(id, Text::new(new.title_zh, new.title_en)));
+        object.metadata.generation += 1;
+        objects::write(&home, &object).map_err(anyhow::Error::from)?;
+    }
     Ok(())
 }
 

@@ -49,23 +49,23 @@ pub struct NewUser {
 impl Invitation {
     pub fn parse(&self, tenant: Option<&Name>) -> Result<NewUser> {
         let mut errors = FieldErrors::default();
-        let login = Login::parse(&self.login);
-        if login.is_none() {
-            errors.add("login", Message::new("field-login-form"));
-        }
         let display_name = self.display_name.trim().to_owned();
         match display_name.chars().count() {
             0 => errors.add("display_name", Message::new("field-display-name-missing")),
             1..=60 => {}
             _ => errors.add("display_name", Message::new("field-title-long").with("n", 60)),
         }
-        let role = Role::parse(&self.role).filter(|role| role.fits(tenant));
-        if role.is_none() {
-            errors.add("role", Message::new("field-role-choose"));
+        let login = Login::parse(&self.login);
+        if login.is_none() {
+            errors.add("login", Message::new("field-login-form"));
         }
         let organisation = tenant.and_then(|_| Name::parse(&self.organisation));
         if tenant.is_some() && organisation.is_none() {
             errors.add("organisation", Message::new("field-organisation-choose"));
+        }
+        let role = Role::parse(&self.role).filter(|role| role.fits(tenant));
+        if role.is_none() {
+            errors.add("role", Message::new("field-role-choose"));
         }
         let whole = login.zip(role).map(|(login, role)| NewUser {
             login,

@@ -6,8 +6,9 @@ use chain_types::outcome::Refusal;
 use crate::call::{CallContext, CallResult, ensure};
 
 /// A value that its field does not accept.
-pub fn invalid(field: &str, Fault(reason): Fault) -> Refusal {
-    Code::FieldInvalid.refusal([("field", field.to_owned()), ("zh", reason.zh), ("en", reason.en)])
+pub fn invalid(field: &str, fault: Fault) -> Refusal {
+    let [kind, min, max] = fault.params();
+    Code::FieldInvalid.refusal([("field", field.to_owned()), kind, min, max])
 }
 
 /// Refuses a text that is empty, too long or holds control characters.

@@ -196,6 +196,13 @@ impl Chain {
         SEEN.with_borrow_mut(|seen| seen.refusals.insert((module, code)));
         refusal
     }
+
+    /// A signed transaction that must be refused.
+    pub fn refused_tx(&mut self, tx: &Transaction, module: &'static str, code: Code) {
+        let effects = self.block(std::slice::from_ref(tx));
+        assert_eq!(effects.txs[0].outcome.verdict.as_ref().unwrap_err().code, code.as_str());
+        SEEN.with_borrow_mut(|seen| seen.refusals.insert((module, code)));
+    }
 }
 
 fn module_of(app: &str, instance: &str) -> &'static str {

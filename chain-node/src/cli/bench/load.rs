@@ -11,8 +11,8 @@ use chain_types::crypto::SigningKey;
 use chain_types::encoding::to_value;
 use chain_types::state::CHAIN_APP;
 use chain_types::{Call, Hash, PublicKey, Transaction, Value};
+use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
-use tokio::sync::Semaphore;
 
 use super::chain::{Chain, cpu_seconds};
 use crate::consensus::now_ms;
@@ -141,29 +141,9 @@ pub async fn digests(chain: &Chain, count: usize) -> anyhow::Result<Throughput> 
 async fn run(chain: &Chain, txs: Vec<Transaction>) -> anyhow::Result<Throughput> {
     let count = txs.len();
     let last: Vec<_> = txs.iter().rev().take(2_000).map(Transaction::id).collect();
-    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
     let (start, cpu) = (Instant::now(), chain.cpu_seconds()? + cpu_seconds(std::process::id())?);
-    let sending = async {
-        let mut sent = Vec::with_capacity(count);
-        for (n, tx) in txs.iter().enumerate() {
-            let permit = permits.clone().acquire_owned().await?;
-            sent.push(async move {
-                let result = submit(chain, n, tx, 0).await;
-                drop(permit);
-                result.map(|_| ())
-            });
-            if sent.len() == IN_FLIGHT {
-                for result in futures::future::join_all(sent.drain(..)).await {
-                    result?;
-                }
-            }
-        }
-        for result in futures::future::join_all(sent).await {
-            result?;
-        }
-        anyhow::Ok(())
-    };
-    sending.await?;
+    let requests = futures::stream::iter(txs.iter().enumerate()).map(|(n, tx)| submit(chain, n, tx, 0));
+    requests.buffer_unordered(IN_FLIGHT).try_for_each(|_| std::future::ready(Ok(()))).await?;
     for id in last {
         wait_committed(chain, id).await?;
     }

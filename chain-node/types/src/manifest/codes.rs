@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::genesis::Text;
-
 /// How a code is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -35,18 +33,6 @@ impl Check {
                 digits(code, 32) && one_to_three(0) && one_to_three(7)
             }
         }
-    }
-
-    /// What a person is told about it.
-    pub fn describe(self) -> Text {
-        let (zh, en) = match self {
-            Self::Uscc => ("18 位统一社会信用代码", "a unified social credit code of 18 characters"),
-            Self::Gtin14 => ("14 位 GTIN，末位为校验位", "a GTIN of 14 digits with its check digit"),
-            Self::Iso7064Mod37_36 => ("带校验位的标识码（ISO 7064 MOD 37,36）", "an identifier with its ISO 7064 MOD 37,36 check character"),
-            Self::DrugCode => ("以 8 开头的 20 位药品追溯码", "a drug trace code: 20 digits that begin with 8"),
-            Self::PesticideCode => ("32 位农药单元识别代码", "a pesticide unit code of 32 digits"),
-        };
-        Text { zh: zh.to_owned(), en: en.to_owned() }
     }
 }
 

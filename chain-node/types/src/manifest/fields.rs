@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::{Date, parse_time_ms};
 use super::codes::Check;
+use super::faults::{Fault, FaultKind, bounds, fault};
 use super::ordered::Ordered;
 use super::value::FieldValue;
 use crate::bytes::Hash;
@@ -124,14 +125,6 @@ pub const MAX_LONG_TEXT: i64 = 4_000;
 /// Files of one call.
 pub const MAX_FILES: i64 = 1_000;
 
-/// What is wrong with a value, in both languages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault(pub Text);
-
-pub(super) fn fault<T>(zh: impl Into<String>, en: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault(Text { zh: zh.into(), en: en.into() }))
-}
-
 impl Field {
     /// A plain field of this type, in clear.
     pub fn plain(kind: FieldType) -> Self {
@@ -153,43 +146,34 @@ impl Field {
     /// Whether the chain may hold this value for this field.
     pub fn accepts(&self, value: &FieldValue) -> Result<(), Fault> {
         if self.place == Place::Private {
-            return fault("该字段不上链", "this field stays off chain");
+            return fault(FaultKind::OffChain);
         }
         match (self.place, self.kind, value) {
             (Place::Commitment, _, FieldValue::Digest(_)) => Ok(()),
-            (Place::Commitment, ..) => fault("应为 32 字节加盐摘要", "expected a salted digest of 32 bytes"),
+            (Place::Commitment, ..) => fault(FaultKind::Commitment),
             (_, FieldType::Digest | FieldType::File | FieldType::Account, FieldValue::Digest(_)) => Ok(()),
             (_, FieldType::Boolean, FieldValue::Boolean(_)) => Ok(()),
             (_, FieldType::Integer | FieldType::Money | FieldType::Quantity, FieldValue::Integer(n)) => self.in_range(*n),
             (_, FieldType::Datetime, FieldValue::Integer(n)) => time_in_range(*n),
             (_, FieldType::Digests, FieldValue::Digests(files)) => self.file_count(files.len()),
             (_, kind, FieldValue::Text(text)) => self.accepts_text(kind, text),
-            _ => fault("类型不符", "the value is of another type"),
+            _ => fault(FaultKind::Type),
         }
     }
 
     fn accepts_text(&self, kind: FieldType, text: &str) -> Result<(), Fault> {
+        let held = |holds: bool, kind| if holds { Ok(()) } else { fault(kind) };
         match kind {
             FieldType::Text | FieldType::Place => self.length(text),
             FieldType::Code => match self.check {
-                Some(check) if !check.accepts(text) => {
-                    let what = check.describe();
-                    fault(format!("应为{}", what.zh), format!("expected {}", what.en))
-                }
+                Some(check) if !check.accepts(text) => fault(check.into()),
                 _ => self.length(text),
             },
-            FieldType::Number if is_decimal(text) => Ok(()),
-            FieldType::Number => fault("应为数字，如 12.5", "expected a number such as 12.5"),
-            FieldType::Date if Date::parse(text).is_some() => Ok(()),
-            FieldType::Date => fault("应为日期，如 2026-01-31", "expected a date such as 2026-01-31"),
-            FieldType::Enum if self.values.contains(text) => Ok(()),
-            FieldType::Enum => {
-                let names: Vec<&str> = self.values.names().collect();
-                fault(format!("应为 {} 之一", names.join("、")), format!("expected one of {}", names.join(", ")))
-            }
-            FieldType::Organisation if is_name(text) => Ok(()),
-            FieldType::Organisation => fault("应为机构代号", "expected the id of an organisation"),
-            _ => fault("类型不符", "the value is of another type"),
+            FieldType::Number => held(is_decimal(text), FaultKind::Number),
+            FieldType::Date => held(Date::parse(text).is_some(), FaultKind::Date),
+            FieldType::Enum => held(self.values.contains(text), FaultKind::Choice),
+            FieldType::Organisation => held(is_name(text), FaultKind::Organisation),
+            _ => fault(FaultKind::Type),
         }
     }
 
@@ -202,19 +186,19 @@ impl Field {
         let most = self.max.unwrap_or(i64::MAX);
         match (least..=most).contains(&n) {
             true => Ok(()),
-            false if self.max.is_none() => fault(format!("不能小于 {least}"), format!("must not be less than {least}")),
-            false => fault(format!("应在 {least} 到 {most} 之间"), format!("must lie between {least} and {most}")),
+            false if self.max.is_none() => bounds(FaultKind::Least, least, most),
+            false => bounds(FaultKind::Range, least, most),
         }
     }
 
     fn length(&self, text: &str) -> Result<(), Fault> {
         let (least, most) = (self.min.unwrap_or(1), self.max.unwrap_or(MAX_TEXT));
         if text.chars().any(|c| c.is_control() && c != '\n') {
-            return fault("不能含控制字符", "must not hold control characters");
+            return fault(FaultKind::Control);
         }
         match i64::try_from(text.chars().count()) {
             Ok(n) if (least..=most).contains(&n) => Ok(()),
-            _ => fault(format!("应为 {least} 到 {most} 个字符"), format!("must have {least} to {most} characters")),
+            _ => bounds(FaultKind::Length, least, most),
         }
     }
 
@@ -222,7 +206,7 @@ impl Field {
         let (least, most) = (self.min.unwrap_or(0), self.max.unwrap_or(MAX_FILES));
         match i64::try_from(n) {
             Ok(n) if (least..=most).contains(&n) => Ok(()),
-            _ => fault(format!("应有 {least} 到 {most} 个文件"), format!("must have {least} to {most} files")),
+            _ => bounds(FaultKind::Files, least, most),
         }
     }
 
@@ -243,18 +227,19 @@ impl Field {
             }
             _ => Some(FieldValue::Text(text.to_owned())),
         };
-        let Some(value) = value else { return self.unreadable() };
+        let Some(value) = value else { return fault(self.unreadable()) };
         self.accepts(&value).map(|()| value)
     }
 
-    fn unreadable<T>(&self) -> Result<T, Fault> {
+    /// Why a text could not be read at all.
+    fn unreadable(&self) -> FaultKind {
         match (self.place, self.kind) {
-            (Place::Commitment, _) => fault("应为 32 字节加盐摘要", "expected a salted digest of 32 bytes"),
-            (_, FieldType::Boolean) => fault("应为 true 或 false", "expected true or false"),
-            (_, FieldType::Integer | FieldType::Quantity) => fault("应为整数", "expected a whole number"),
-            (_, FieldType::Money) => fault("应为金额，如 12.50", "expected an amount such as 12.50"),
-            (_, FieldType::Datetime) => fault("应为时间，如 2026-01-31T09:30", "expected a time such as 2026-01-31T09:30"),
-            _ => fault("应为 64 位十六进制 SHA-256", "expected a SHA-256 of 64 hexadecimal digits"),
+            (Place::Commitment, _) => FaultKind::Commitment,
+            (_, FieldType::Boolean) => FaultKind::Boolean,
+            (_, FieldType::Integer | FieldType::Quantity) => FaultKind::Whole,
+            (_, FieldType::Money) => FaultKind::Amount,
+            (_, FieldType::Datetime) => FaultKind::Time,
+            _ => FaultKind::Digest,
         }
     }
 }
@@ -263,7 +248,7 @@ fn time_in_range(ms: i64) -> Result<(), Fault> {
     // Years 1970 to 9999: what every reader can show.
     match (0..253_402_300_800_000).contains(&ms) {
         true => Ok(()),
-        false => fault("时间超出范围", "the time lies outside 1970 to 9999"),
+        false => fault(FaultKind::TimeRange),
     }
 }
 

@@ -11,6 +11,7 @@ mod references;
 
 mod calendar;
 mod codes;
+mod faults;
 mod fields;
 mod number;
 mod pattern;
@@ -43,7 +44,8 @@ pub use chain_part::{
 };
 pub use check::{ManifestError, RESERVED_FIELDS};
 pub use codes::Check;
-pub use fields::{Fault, Field, FieldType, MAX_FILES, MAX_TEXT, Mask, Place, commitment};
+pub use faults::{Fault, FaultKind};
+pub use fields::{Field, FieldType, MAX_FILES, MAX_TEXT, Mask, Place, commitment};
 pub use guards::Guard;
 pub use modules::{
     APP_MODULES, ArgKind, ArgSpec, ArgumentFault, CHAIN_MODULES, COMMON_REFUSALS, CallSpec, FieldSpec, KindSpec, ModuleSpec,

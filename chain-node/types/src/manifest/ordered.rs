@@ -2,6 +2,7 @@
 //! order is that of the keys, so nothing on chain may depend on it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -76,14 +77,15 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Ordered<V> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ordered<V>, A::Error> {
-                let mut pairs = Ordered::default();
+                let (mut pairs, mut seen) = (Vec::new(), BTreeSet::new());
                 while let Some(name) = map.next_key::<String>()? {
-                    if pairs.contains(&name) {
+                    // A set of its own: comparing each name with all before would let a long map cost seconds.
+                    if !seen.insert(name.clone()) {
                         return Err(A::Error::custom(format!("`{name}` stands twice")));
                     }
-                    pairs.0.push((name, map.next_value()?));
+                    pairs.push((name, map.next_value()?));
                 }
-                Ok(pairs)
+                Ok(Ordered(pairs))
             }
         }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::faults::Fault;
 use crate::genesis::Text;
 use crate::outcome::Refusal;
 
@@ -46,7 +47,7 @@ codes! {
     AppUninstalled "app_uninstalled" "应用 {app} 已卸载，历史仍可查阅" "application {app} is uninstalled; its history stays readable";
     InstanceUnknown "instance_unknown" "应用 {app} 没有模块实例 {instance}" "application {app} has no instance {instance}";
     MethodUnknown "method_unknown" "{instance} 没有操作 {method}" "{instance} has no call {method}";
-    BadArguments "bad_arguments" "参数不符合 {method} 的格式：{reason}" "the arguments do not fit {method}: {reason}";
+    BadArguments "bad_arguments" "参数不符合 {method} 的格式，请对照该操作的说明" "the arguments do not fit {method}; compare them with its description";
     ListSize "list_size" "{name} 应有 {min} 到 {max} 项" "{name} must have {min} to {max} items";
     RoleMissing "role_missing" "账户没有可执行 {call} 的角色" "the account has no role that may call {call}";
     NotAdministrator "not_administrator" "只有机构管理员可以这样做" "only an administrator of an organisation may do this";
@@ -57,6 +58,7 @@ codes! {
     AccountStatus "account_status" "账户已经是 {status} 状态" "the account is {status} already";
     OtherOrganisation "other_organisation" "该账户属于机构 {organisation}，只能由其管理员处理" "the account belongs to {organisation}; only its administrators may do this";
     SelfSuspension "self_suspension" "管理员不能停用自己的账户" "an administrator cannot suspend the own account";
+    CustodyClaim "custody_claim" "平台托管的密钥不能绑定自持密钥的管理员" "a key held by the platform cannot bind an administrator as holding its own key";
     LabelInvalid "label_invalid" "账户名称须为 1 到 40 个字符" "an account label has 1 to 40 characters";
     NameInvalid "name_invalid" "{name} 不是有效名称：以小写字母开头，只含小写字母、数字和连字符，至多 30 位" "{name} is not a name: start with a lower-case letter, then lower-case letters, digits and hyphens, 30 at most";
     TitleInvalid "title_invalid" "名称须有中文和英文，各不超过 100 个字符" "a title needs Chinese and English, 100 characters each at most";
@@ -72,18 +74,18 @@ codes! {
     AppExists "app_exists" "应用 {app} 已安装过，请换一个名称" "application {app} was installed already; choose another name";
     AppStatus "app_status" "应用已经是 {status} 状态" "the application is {status} already";
     NotAppOwner "not_app_owner" "只有安装该应用的机构 {organisation} 的管理员可以这样做" "only administrators of {organisation}, which installed the application, may do this";
-    ManifestInvalid "manifest_invalid" "清单 {path}：{zh}" "manifest {path}: {en}";
+    ManifestInvalid "manifest_invalid" "清单在 {path} 处有误，请先用模板检查找出原因" "the manifest is wrong at {path}; check the template to learn why";
     ManifestTooLarge "manifest_too_large" "清单有 {bytes} 字节，上限 {limit}" "the manifest has {bytes} bytes; the limit is {limit}";
     OtherTemplate "other_template" "应用来自模板 {template}，不能用别的模板升级" "the application comes from template {template}; another template is no upgrade";
     VersionNotHigher "version_not_higher" "已安装版本 {version}，升级须更高" "version {version} is installed; an upgrade must be higher";
-    UpgradeIncompatible "upgrade_incompatible" "新版本改动了已有数据依赖的 {path}：{zh}" "the new version changes {path}, on which existing data depends: {en}";
+    UpgradeIncompatible "upgrade_incompatible" "新版本改动了已有数据依赖的 {path}" "the new version changes {path}, on which existing data depends";
     RoleUnknown "role_unknown" "应用没有角色 {role}" "the application has no role {role}";
     RoleNotAdmitted "role_not_admitted" "机构 {organisation} 未获准担任角色 {role}" "{organisation} is not admitted to role {role}";
 
     // Fields of records.
     FieldUnknown "field_unknown" "没有可上链的字段 {field}" "there is no field {field} that goes on chain";
     FieldMissing "field_missing" "缺少必填项 {field}" "{field} is required";
-    FieldInvalid "field_invalid" "{field} 无效：{zh}" "{field} is invalid: {en}";
+    FieldInvalid "field_invalid" "{field} 无效：{fault}" "{field} is invalid: {fault}";
     ReasonMissing "reason_missing" "请填写理由" "a reason is required";
     TimeInFuture "time_in_future" "{field} 晚于链上时间超过 {limit_ms} 毫秒，请校准设备时钟" "{field} is more than {limit_ms} ms ahead of the chain's clock; set the device's clock";
 
@@ -163,17 +165,22 @@ pub fn sentence(refusal: &Refusal) -> Text {
         return Text { zh: refusal.code.clone(), en: refusal.code.clone() };
     };
     let (zh, en) = code.sentences();
-    Text { zh: fill(zh, refusal), en: fill(en, refusal) }
+    let fault = Fault::of(refusal).map(|f| f.text()).unwrap_or_default();
+    Text { zh: fill(zh, refusal, &fault.zh), en: fill(en, refusal, &fault.en) }
 }
 
 /// One pass, so that a parameter's value is never taken for a placeholder.
-fn fill(template: &str, refusal: &Refusal) -> String {
+fn fill(template: &str, refusal: &Refusal, fault: &str) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
         let Some((name, tail)) = after.split_once('}') else { break };
-        out.push_str(refusal.params.get(name).map_or("…", String::as_str));
+        out.push_str(match (name, refusal.params.get(name)) {
+            ("fault", Some(_)) => fault,
+            (_, Some(value)) => value,
+            (_, None) => "…",
+        });
         rest = tail;
     }
     out.push_str(rest);
@@ -183,15 +190,14 @@ fn fill(template: &str, refusal: &Refusal) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::FaultKind;
 
     #[test]
     fn codes_are_distinct_and_both_languages_name_the_same_parameters() {
         assert_eq!(refusals().len(), Code::ALL.len());
         for code in Code::ALL {
             let (zh, en) = code.sentences();
-            let bilingual = |t: &&str| !matches!(*t, "zh" | "en");
-            let mut a: Vec<_> = placeholders(zh).filter(bilingual).collect();
-            let mut b: Vec<_> = placeholders(en).filter(bilingual).collect();
+            let (mut a, mut b): (Vec<_>, Vec<_>) = (placeholders(zh).collect(), placeholders(en).collect());
             a.sort_unstable();
             b.sort_unstable();
             assert_eq!(a, b, "{}", code.as_str());
@@ -203,6 +209,11 @@ mod tests {
     fn a_parameter_is_never_read_as_a_template() {
         let refusal = Code::NotHolder.refusal([("code", "{holder}".into()), ("holder", "seller".into())]);
         assert!(sentence(&refusal).en.starts_with("code {holder} is held by seller"));
+        let fault = Fault { min: 1, max: 9, ..FaultKind::Length.into() };
+        let mut refusal = Code::FieldInvalid.refusal(fault.params());
+        refusal.params.insert("field".into(), "title".into());
+        assert_eq!(sentence(&refusal).en, "title is invalid: must have 1 to 9 characters");
+        assert_eq!(sentence(&refusal).zh, "title 无效：应为 1 到 9 个字符");
         let later = Refusal { code: "from_the_future".into(), params: BTreeMap::new() };
         assert_eq!(sentence(&later).zh, "from_the_future");
     }

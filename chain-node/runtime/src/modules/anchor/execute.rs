@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chain_types::Hash;
 use chain_types::limits::MAX_DIGESTS;
-use chain_types::manifest::{Code, Fault, Field, FieldType, FieldValue, Place};
+use chain_types::manifest::{Code, Field, FieldType, FieldValue, Place};
 use serde::Serialize;
 
 use super::calls::{Anchor, Append, Digests, Withdraw};
@@ -134,7 +134,7 @@ fn check_files(kind: &RecordConfig, files: &[Hash], first: bool) -> CallResult {
                 return Ok(());
             }
             let value = FieldValue::Digests(files.to_vec());
-            field.accepts(&value).map_err(|fault: Fault| invalid(name, fault).into())
+            field.accepts(&value).map_err(|fault| invalid(name, fault).into())
         }
     }
 }

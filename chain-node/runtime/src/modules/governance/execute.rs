@@ -6,6 +6,7 @@ use chain_types::account::{Account, AccountStatus, Custody, Organisation};
 use chain_types::genesis::Governance;
 use chain_types::manifest::Code;
 use chain_types::outcome::Refusal;
+use chain_types::state::{CHAIN_APP, key};
 use serde::Serialize;
 
 use super::calls::{Action, AdmitOrganisation, Approve, Propose};
@@ -60,8 +61,9 @@ pub fn approve(call: &mut CallContext<'_, '_>, args: Approve) -> CallResult {
     settle(call, number, proposal, &parameters)
 }
 
-fn parameters(call: &mut CallContext<'_, '_>) -> CallResult<Parameters> {
-    let found = call.get(PARAMETERS, b"")?;
+/// How the chain is governed.
+pub fn parameters(call: &mut CallContext<'_, '_>) -> CallResult<Parameters> {
+    let found = call.state.get(&key(CHAIN_APP, "governance", PARAMETERS, b""))?;
     Ok(found.ok_or_else(|| StateError("the state has no governance parameters".into()))?)
 }
 

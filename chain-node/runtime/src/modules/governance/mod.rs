@@ -9,6 +9,8 @@ mod execute;
 pub mod queries;
 pub mod state;
 
+pub use execute::parameters;
+
 use chain_types::Value;
 
 use super::unknown_method;

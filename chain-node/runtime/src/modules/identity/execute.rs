@@ -1,14 +1,16 @@
 //! What the calls do.
 
-use chain_types::account::{Account, AccountStatus, Organisation};
+use chain_types::account::{Account, AccountStatus, Custody, Organisation};
+use chain_types::PublicKey;
+use chain_types::genesis::{Governance, Text, is_name};
 use chain_types::manifest::Code;
 use chain_types::state::{CHAIN_APP, account_key, key};
-use chain_types::{PublicKey, genesis::Text};
 use serde::Serialize;
 
 use super::calls::{BindAccount, ResumeAccount, SuspendAccount};
 use super::state::ORGANISATION;
 use crate::call::{CallContext, CallResult, ensure, refuse};
+use crate::modules::governance;
 
 const MAX_LABEL: usize = 40;
 const MAX_TITLE: usize = 100;
@@ -29,6 +31,12 @@ pub fn bind_account(call: &mut CallContext<'_, '_>, args: BindAccount) -> CallRe
     call.ensure_administrator()?;
     let sane = (1..=MAX_LABEL).contains(&args.label.chars().count()) && !args.label.chars().any(char::is_control);
     ensure(sane, Code::LabelInvalid, || [])?;
+    let claims = args.administrator && args.custody == Custody::Own && call.account.custody == Custody::Platform;
+    if claims && governance::parameters(call)?.governance == Governance::Members {
+        // Approvals count by self-held keys: whoever holds an organisation's key must not be able to call another one
+        // of its own making self-held.
+        return refuse(Code::CustodyClaim, []);
+    }
     let account = Account {
         organisation: call.account.organisation.clone(),
         administrator: args.administrator,
@@ -100,7 +108,7 @@ pub fn create_organisation(
 
 /// Refuses an id or title that no organisation can get.
 pub fn check_organisation(call: &mut CallContext<'_, '_>, id: &str, title: &Text) -> CallResult {
-    ensure(chain_types::genesis::is_name(id), Code::NameInvalid, || [("name", id.to_owned())])?;
+    ensure(is_name(id), Code::NameInvalid, || [("name", id.to_owned())])?;
     let sane = |t: &str| (1..=MAX_TITLE).contains(&t.chars().count()) && !t.chars().any(char::is_control);
     ensure(sane(&title.zh) && sane(&title.en), Code::TitleInvalid, || [])?;
     let place = key(CHAIN_APP, "identity", ORGANISATION, id.as_bytes());

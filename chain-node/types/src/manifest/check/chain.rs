@@ -2,11 +2,18 @@
 
 use super::{Faults, ManifestError, records, rules};
 use crate::manifest::chain_part::{ChainPart, Instance, Module};
+use crate::manifest::fields::Field;
 use crate::manifest::modules::{ModuleSpec, module_spec};
 use crate::manifest::references::is_label;
 
 const MAX_ROLES: usize = 20;
 const MAX_INSTANCES: usize = 20;
+const MAX_RULES: usize = 50;
+const MAX_CALLS: usize = 200;
+const MAX_GUARDS: usize = 20;
+const MAX_FIELDS: usize = 50;
+/// Values of an enum.
+const MAX_VALUES: usize = 200;
 
 impl ChainPart {
     /// Whether the runtime can carry it out. Paths begin at the chain part.
@@ -24,7 +31,7 @@ impl ChainPart {
 
 impl Instance {
     /// A field that the manifest itself defines for this instance.
-    pub fn own_field(&self, name: &str) -> Option<&crate::manifest::fields::Field> {
+    pub fn own_field(&self, name: &str) -> Option<&Field> {
         match (&self.record, &self.profile) {
             (Some(record), _) => record.fields.get(name),
             (_, Some(profile)) => profile.product.get(name).map(|f| &f.0),
@@ -34,25 +41,61 @@ impl Instance {
 }
 
 pub fn check(chain: &ChainPart, prefix: &str, faults: &mut Faults) {
-    let names = |faults: &mut Faults, path: String, names: &mut dyn Iterator<Item = &str>| {
-        for name in names {
-            let path = format!("{path}.{name}");
-            faults.require(is_label(name), path, "名称须为小写字母、数字和下划线", "a name has lower-case letters, digits and underscores");
-        }
-    };
-    faults.require((1..=MAX_ROLES).contains(&chain.roles.len()), format!("{prefix}roles"), "应有 1 到 20 个角色", "there must be 1 to 20 roles");
-    names(faults, format!("{prefix}roles"), &mut chain.roles.names());
+    let before = faults.0.len();
+    sizes(chain, prefix, faults);
+    if faults.0.len() > before {
+        // The searches below are quadratic in what they search: nothing oversized may reach them.
+        return;
+    }
+    names(chain.roles.names(), &format!("{prefix}roles"), faults);
     for (name, role) in chain.roles.iter() {
         faults.title(&format!("{prefix}roles.{name}.title"), &role.title, 40);
     }
-    let count = chain.instances.len();
-    faults.require((1..=MAX_INSTANCES).contains(&count), format!("{prefix}instances"), "应有 1 到 20 个实例", "there must be 1 to 20 instances");
-    names(faults, format!("{prefix}instances"), &mut chain.instances.names());
+    names(chain.instances.names(), &format!("{prefix}instances"), faults);
     for (name, one) in chain.instances.iter() {
         instance(one, &format!("{prefix}instances.{name}."), faults);
     }
     allow(chain, prefix, faults);
     rules::check(chain, prefix, faults);
+}
+
+fn names<'n>(names: impl Iterator<Item = &'n str>, path: &str, faults: &mut Faults) {
+    for name in names {
+        let (zh, en) = ("名称须为小写字母、数字和下划线", "a name has lower-case letters, digits and underscores");
+        faults.require(is_label(name), format!("{path}.{name}"), zh, en);
+    }
+}
+
+/// Every list and map of the chain part, with the most that it may hold.
+fn sizes(chain: &ChainPart, prefix: &str, faults: &mut Faults) {
+    let mut within = |path: String, len: usize, min: usize, max: usize| {
+        if !(min..=max).contains(&len) {
+            let en = format!("must have {min} to {max} entries");
+            faults.add(format!("{prefix}{path}"), format!("应有 {min} 到 {max} 项"), en);
+        }
+    };
+    within("roles".into(), chain.roles.len(), 1, MAX_ROLES);
+    within("instances".into(), chain.instances.len(), 1, MAX_INSTANCES);
+    within("rules".into(), chain.rules.len(), 0, MAX_RULES);
+    within("allow".into(), chain.allow.len(), 0, MAX_ROLES);
+    for (role, calls) in chain.allow.iter().take(MAX_ROLES) {
+        within(format!("allow.{role}"), calls.len(), 0, MAX_CALLS);
+    }
+    for (name, instance) in chain.instances.iter().take(MAX_INSTANCES) {
+        let path = format!("instances.{name}");
+        within(format!("{path}.guards"), instance.guards.len(), 0, MAX_GUARDS);
+        let fields = match (&instance.record, &instance.profile) {
+            (Some(record), _) => record.fields.iter().collect::<Vec<_>>(),
+            (_, Some(profile)) => profile.product.iter().map(|(name, field)| (name, &field.0)).collect(),
+            _ => continue,
+        };
+        within(format!("{path}.fields"), fields.len(), 1, MAX_FIELDS);
+        for (field, definition) in fields.into_iter().take(MAX_FIELDS) {
+            within(format!("{path}.fields.{field}.values"), definition.values.len(), 0, MAX_VALUES);
+        }
+        let lists = instance.profile.as_ref().map_or(0, |p| p.lot_required.len().max(p.on_ship.len()));
+        within(format!("{path}.profile"), lists, 0, MAX_GUARDS);
+    }
 }
 
 fn instance(instance: &Instance, path: &str, faults: &mut Faults) {

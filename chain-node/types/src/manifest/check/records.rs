@@ -11,8 +11,6 @@ use crate::manifest::references::is_label;
 /// Names that records of every module keep for themselves.
 pub const RESERVED_FIELDS: &[&str] = &["files", "fields", "tx", "by", "height"];
 
-const MAX_FIELDS: usize = 50;
-
 /// A record type of `anchor`.
 pub fn record(record: &RecordType, kind: &KindSpec, path: &str, faults: &mut Faults) {
     match record.number() {
@@ -28,7 +26,7 @@ pub fn record(record: &RecordType, kind: &KindSpec, path: &str, faults: &mut Fau
     }
     let files = record.fields.iter().filter(|(_, f)| f.kind == FieldType::Digests).count();
     faults.require(files <= 1, format!("{path}fields"), "至多一个 digests 字段", "there is at most one field of type digests");
-    fields(record.fields.iter(), record.fields.len(), kind, &format!("{path}fields"), faults);
+    fields(record.fields.iter(), kind, &format!("{path}fields"), faults);
 }
 
 /// A profile of `trace`.
@@ -36,7 +34,7 @@ pub fn profile(profile: &TraceProfile, kind: &KindSpec, path: &str, faults: &mut
     let lot = profile.codes.lot.max;
     faults.require((1..=64).contains(&lot), format!("{path}codes.lot.max"), "应在 1 到 64 之间", "must lie between 1 and 64");
     let product: Ordered<Field> = profile.product.iter().map(|(n, f)| (n.to_owned(), f.0.clone())).collect();
-    fields(product.iter(), product.len(), kind, &format!("{path}product"), faults);
+    fields(product.iter(), kind, &format!("{path}product"), faults);
     for (name, field) in product.iter() {
         let fits = field.place == Place::Chain && field.kind != FieldType::Digests;
         let (zh, en) = ("产品信息是公开的，不能是 digests", "what is said of a product is public and has no list of files");
@@ -44,14 +42,7 @@ pub fn profile(profile: &TraceProfile, kind: &KindSpec, path: &str, faults: &mut
     }
 }
 
-fn fields<'f>(
-    fields: impl Iterator<Item = (&'f str, &'f Field)>,
-    count: usize,
-    kind: &KindSpec,
-    path: &str,
-    faults: &mut Faults,
-) {
-    faults.require((1..=MAX_FIELDS).contains(&count), path, "应有 1 到 50 个字段", "there must be 1 to 50 fields");
+fn fields<'f>(fields: impl Iterator<Item = (&'f str, &'f Field)>, kind: &KindSpec, path: &str, faults: &mut Faults) {
     for (name, field) in fields {
         let path = format!("{path}.{name}");
         // The field of files may be called so: nothing else of a record is.

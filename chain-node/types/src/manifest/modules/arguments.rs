@@ -10,7 +10,8 @@ use crate::encoding::{Value, to_value};
 use crate::genesis::Text;
 use crate::manifest::calendar::Date;
 use crate::manifest::chain_part::Instance;
-use crate::manifest::fields::{Fault, Field};
+use crate::manifest::faults::Fault;
+use crate::manifest::fields::Field;
 use crate::manifest::value::FieldValue;
 
 /// An argument that cannot be read: where, and why.
@@ -100,7 +101,7 @@ fn fields(path: &str, instance: Option<&Instance>, json: &Json) -> Result<Value,
         let Some(field) = instance.and_then(|i| i.own_field(name)) else {
             return wrong(&path, "没有这个字段", "there is no such field");
         };
-        let value = field_value(field, value).map_err(|Fault(reason)| ArgumentFault { path: path.clone(), reason })?;
+        let value = field_value(field, value).map_err(|fault| ArgumentFault { path: path.clone(), reason: fault.text() })?;
         let Ok(value) = to_value(&value) else { return wrong(&path, "无法编码", "cannot be encoded") };
         pairs.push((Value::from(name.as_str()), value));
     }

@@ -35,6 +35,7 @@ pub(super) const IDENTITY: ModuleSpec = ModuleSpec {
         Code::AccountStatus,
         Code::OtherOrganisation,
         Code::SelfSuspension,
+        Code::CustodyClaim,
         Code::LabelInvalid,
     ],
 };

@@ -84,6 +84,7 @@ fn faults_of_the_chain_part_are_found() {
         ("note: {type: text,", "note: {type: text, max: 99999,", "chain.instances.papers.record.fields.note.max"),
         ("note: {type: text, place: private", "note: {type: digests, place: chain", "chain.instances.papers.record.fields"),
         ("brand: {type: text, place: chain", "brand: {type: text, place: private", "chain.instances.goods.profile.product.brand"),
+        ("guards: [sold_once]", &format!("guards: [{}]", "sold_once, ".repeat(21)), "chain.instances.goods.guards"),
         ("lot: {max: 16}", "lot: {max: 0}", "chain.instances.goods.profile.codes.lot.max"),
         ("clerk: [papers.anchor", "boss: [papers.anchor", "chain.allow.boss"),
         ("papers.withdraw, goods", "papers.burn, goods", "chain.allow.clerk[1]"),

@@ -1,0 +1,190 @@
+//! A chain of real processes for one test. Ends exactly the processes it started.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use chain_client::{Client, Url};
+use chain_node::keys::load_key;
+use chain_types::api::Status;
+use chain_types::crypto::SigningKey;
+use chain_types::{Call, Genesis, Hash, Transaction, Value};
+
+pub const NODE: &str = env!("CARGO_BIN_EXE_chain-node");
+/// How long a condition may take to come true on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Cluster {
+    pub home: tempfile::TempDir,
+    pub net: u8,
+    pub genesis: Genesis,
+    pub administrator: SigningKey,
+    pub token: String,
+    nodes: Vec<Option<Child>>,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for n in 0..self.nodes.len() {
+            self.kill(n);
+        }
+    }
+}
+
+static NEXT_NET: AtomicU8 = AtomicU8::new(0);
+
+/// A loopback network 127.NET.1.x that nobody listens on.
+fn free_net() -> u8 {
+    loop {
+        let net = 100 + NEXT_NET.fetch_add(1, Ordering::Relaxed) % 120;
+        if TcpListener::bind((std::net::Ipv4Addr::new(127, net, 1, 1), 8080)).is_ok() {
+            return net;
+        }
+    }
+}
+
+pub fn node(args: &[&str]) -> Output {
+    Command::new(NODE).args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+impl Cluster {
+    /// Makes a chain; nothing runs yet.
+    pub fn make(validators: usize) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let (net, dir) = (free_net(), home.path().join("chain"));
+        let count = validators.to_string();
+        let made = node(&["init", "--home", dir.to_str().unwrap(), "--validators", &count, "--net", &net.to_string()]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let genesis = serde_json::from_str(&std::fs::read_to_string(dir.join("genesis.json")).unwrap()).unwrap();
+        let administrator = load_key(&dir.join("administrator.key")).unwrap();
+        let token = std::fs::read_to_string(dir.join("token")).unwrap().trim().to_owned();
+        let nodes = (0..validators).map(|_| None).collect();
+        Self { home, net, genesis, administrator, token, nodes }
+    }
+
+    /// Makes a chain, starts it and waits for its first block on every node.
+    pub async fn start(validators: usize) -> Self {
+        let mut cluster = Self::make(validators);
+        for n in 0..validators {
+            cluster.run(n);
+        }
+        cluster.until("every node has the first block", |all| all.len() == validators && all.iter().all(|s| s.height >= 1)).await;
+        cluster
+    }
+
+    pub fn dir(&self) -> PathBuf {
+        self.home.path().join("chain")
+    }
+
+    pub fn validator_dir(&self, n: usize) -> PathBuf {
+        self.dir().join(format!("validators/validator-{}", n + 1))
+    }
+
+    pub fn run(&mut self, n: usize) {
+        let dir = self.validator_dir(n);
+        let log = std::fs::File::options().create(true).append(true).open(dir.join("log.txt")).unwrap();
+        let config = dir.join("node.toml");
+        let child = Command::new(NODE).arg("run").arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        self.nodes[n] = Some(child.unwrap());
+    }
+
+    /// `kill -9`, as a power cut would.
+    pub fn kill(&mut self, n: usize) {
+        if let Some(mut child) = self.nodes[n].take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    pub fn kill_all(&mut self) {
+        // All die before any is waited for.
+        for child in self.nodes.iter_mut().flatten() {
+            let _ = child.kill();
+        }
+        for n in 0..self.nodes.len() {
+            self.kill(n);
+        }
+    }
+
+    pub fn api(&self, n: usize) -> String {
+        format!("http://127.{}.1.{}:8080", self.net, n + 1)
+    }
+
+    pub fn client(&self) -> Client {
+        let nodes: Vec<Url> = (0..self.nodes.len()).map(|n| self.api(n).parse().unwrap()).collect();
+        Client::new(nodes, self.genesis.fingerprint(), Some(self.token.clone())).unwrap()
+    }
+
+    pub async fn statuses(&self) -> Vec<Status> {
+        self.client().statuses().await.into_iter().flatten().collect()
+    }
+
+    /// Waits until the nodes that answer are as described.
+    pub async fn until(&self, what: &str, holds: impl Fn(&[Status]) -> bool) {
+        let start = Instant::now();
+        loop {
+            let statuses = self.statuses().await;
+            if holds(&statuses) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "waited in vain until {what}: {statuses:#?}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// An anchor call of some digests, signed by the administrator.
+    pub fn anchor(&self, digests: &[Hash]) -> Transaction {
+        let digests = Value::Array(digests.iter().map(|d| Value::Bytes(d.0.to_vec())).collect());
+        self.call("anchor", "digests", Value::Map(vec![("digests".into(), digests)]))
+    }
+
+    pub fn call(&self, instance: &str, method: &str, args: Value) -> Transaction {
+        self.sign(self.draft(instance, method, args))
+    }
+
+    pub fn draft(&self, instance: &str, method: &str, args: Value) -> Call {
+        let mut salt = [0; 8];
+        getrandom::fill(&mut salt).unwrap();
+        Call {
+            fingerprint: self.genesis.fingerprint(),
+            valid_until_ms: chain_node::consensus::now_ms() + 300_000,
+            salt,
+            app: "chain".into(),
+            instance: instance.into(),
+            method: method.into(),
+            args,
+        }
+    }
+
+    pub fn sign(&self, call: Call) -> Transaction {
+        Transaction::sign(call, &self.administrator).unwrap()
+    }
+
+    /// `chain-node check` on every stopped node; gives what they agree on.
+    pub fn check_all(&mut self) -> serde_json::Value {
+        for child in self.nodes.iter_mut() {
+            if let Some(child) = child {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            *child = None;
+        }
+        let reports: Vec<serde_json::Value> = (0..self.nodes.len()).map(|n| check(&self.validator_dir(n))).collect();
+        for report in &reports {
+            assert_eq!(report, &reports[0], "the stores differ");
+        }
+        reports[0].clone()
+    }
+}
+
+pub fn check(home: &Path) -> serde_json::Value {
+    let checked = node(&["check", "--json", "--home", home.to_str().unwrap()]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    serde_json::from_slice(&checked.stdout).unwrap()
+}
+
+pub fn digest(n: u64) -> Hash {
+    Hash::of(&n.to_be_bytes())
+}

@@ -1,0 +1,7 @@
+//! The node as processes: what it promises when it is killed, misconfigured, or sent nonsense.
+
+mod admission;
+mod cluster;
+mod crash;
+mod evidence;
+mod start;
