@@ -174,3 +174,74 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chain_types::crypto::SigningKey;
+    use chain_types::{Call, Fingerprint, Value};
+
+    use super::*;
+
+    fn tx(n: u8, valid_until_ms: u64) -> Transaction {
+        let call = Call {
+            fingerprint: Fingerprint([0; 32]),
+            valid_until_ms,
+            salt: [n; 8],
+            app: "chain".into(),
+            instance: "anchor".into(),
+            method: "digests".into(),
+            args: Value::Null,
+        };
+        Transaction::sign(call, &SigningKey::from_seed(&[1; 32])).unwrap()
+    }
+
+    fn mempool(txs: usize) -> Mempool {
+        Mempool::new(Capacity { txs, bytes: 1 << 20 })
+    }
+
+    #[test]
+    fn it_keeps_order_and_forgets_what_was_committed() {
+        let mempool = mempool(10);
+        let txs: Vec<_> = (0..4).map(|n| tx(n, 1_000)).collect();
+        for tx in &txs {
+            assert_eq!(mempool.add(tx.clone(), true), Ok(Added::New));
+        }
+        assert_eq!(mempool.add(txs[0].clone(), true), Ok(Added::Known));
+        assert_eq!(mempool.select(500), txs);
+        assert!(mempool.prune([txs[1].id()].into_iter(), 500).is_empty());
+        assert_eq!(mempool.select(500), [txs[0].clone(), txs[2].clone(), txs[3].clone()]);
+    }
+
+    #[test]
+    fn a_full_one_turns_away_until_there_is_room() {
+        let mempool = mempool(2);
+        mempool.add(tx(0, 1_000), true).unwrap();
+        mempool.add(tx(1, 1_000), true).unwrap();
+        assert_eq!(mempool.add(tx(2, 1_000), true), Err(Full { txs: 2 }));
+        mempool.prune([tx(0, 1_000).id()].into_iter(), 1);
+        assert_eq!(mempool.add(tx(2, 1_000), true), Ok(Added::New));
+    }
+
+    #[test]
+    fn what_expired_is_dropped_and_what_is_not_yet_includable_waits() {
+        let mempool = mempool(10);
+        let (soon, later) = (tx(0, 1_000), tx(1, 700_000));
+        mempool.add(soon.clone(), true).unwrap();
+        mempool.add(later.clone(), false).unwrap();
+        assert_eq!(mempool.select(500), [soon.clone()], "valid for more than ten minutes from then");
+        assert_eq!(mempool.prune(std::iter::empty(), 1_001), [soon.id()]);
+        assert_eq!(mempool.select(200_000), [later]);
+    }
+
+    #[test]
+    fn gossip_sees_only_what_clients_sent_and_starts_over_when_asked() {
+        let mempool = mempool(10);
+        let (mine, theirs) = (tx(0, 1_000), tx(1, 1_000));
+        mempool.add(theirs, false).unwrap();
+        mempool.add(mine.clone(), true).unwrap();
+        let (batch, next) = mempool.local_since(0, 1 << 20);
+        assert_eq!(batch, [mine.clone()]);
+        assert!(mempool.local_since(next, 1 << 20).0.is_empty());
+        assert_eq!(mempool.local_since(0, 1 << 20).0, [mine]);
+    }
+}

@@ -186,9 +186,9 @@ mod tests {
         assert_eq!(parts.len(), 5);
         let mut assembly = Assembly::default();
         let mut last = Progress::Incomplete;
-        for (sequence, part) in (0u64..).zip(parts).rev() {
+        for (sequence, part) in parts.into_iter().enumerate().rev() {
             assert_eq!(last, Progress::Incomplete);
-            last = assembly.add(1, message("s", sequence, part), |_| true);
+            last = assembly.add(1, message("s", sequence as u64, part), |_| true);
         }
         assert_eq!(last, Progress::Complete(init(block.len()), block.to_vec()));
         assert!(assembly.streams.is_empty());

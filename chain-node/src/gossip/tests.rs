@@ -1,0 +1,61 @@
+//! Messages keep their form, and only configured keys get a connection.
+
+use chain_types::Fingerprint;
+use chain_types::crypto::SigningKey;
+use chain_types::encoding::{Decode, Encode};
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::tls;
+use super::wire::Message;
+
+fn key(n: u8) -> SigningKey {
+    SigningKey::from_seed(&[n; 32])
+}
+
+/// Connects as `client` to `server`, each pinning what it expects; gives whether one byte came through.
+async fn connects(client: u8, expects: u8, server: u8, allows: u8) -> bool {
+    let connector = tls::connector(&key(client), key(expects).public()).unwrap();
+    let acceptor = tls::acceptor(&key(server), vec![key(allows).public()]).unwrap();
+    let (near, far) = tokio::io::duplex(16 * 1024);
+    let serving = async {
+        let mut stream = acceptor.accept(far).await.ok()?;
+        let peer = tls::peer_key(stream.get_ref().1)?;
+        stream.write_all(&[7]).await.ok()?;
+        stream.flush().await.ok()?;
+        Some(peer)
+    };
+    let dialling = async {
+        let name = rustls::pki_types::ServerName::try_from("citychain").unwrap();
+        let mut stream = connector.connect(name, near).await.ok()?;
+        stream.read_u8().await.ok()
+    };
+    let (peer, byte) = tokio::join!(serving, dialling);
+    peer == Some(key(client).public()) && byte == Some(7)
+}
+
+#[tokio::test]
+async fn only_configured_keys_connect() {
+    assert!(connects(1, 2, 2, 1).await);
+    assert!(!connects(3, 2, 2, 1).await, "a stranger got in");
+    assert!(!connects(1, 2, 3, 1).await, "a stranger was taken for the peer");
+}
+
+proptest! {
+    #[test]
+    fn messages_read_back_as_written(number: u64, txs in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..5)) {
+        for message in [
+            Message::Txs { number, txs },
+            Message::Ack { number, complete: number % 2 == 0 },
+            Message::Height { committed: number, entered: number, now_ms: number },
+            Message::Hello { fingerprint: Fingerprint([1; 32]), version: "0.1.0".into() },
+        ] {
+            prop_assert_eq!(Message::from_bytes(&message.to_bytes()).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+        let _ = Message::from_bytes(&bytes);
+    }
+}

@@ -1,0 +1,161 @@
+//! Which blocks may follow, on a real store with a chain of one validator.
+
+use chain_types::crypto::SigningKey;
+use chain_types::encoding::Encode;
+use chain_types::genesis::{Genesis, GenesisOrganisation, GenesisValidator, Governance, Membership, Text};
+use chain_types::{Call, CommitCertificate, Custody, Hash, Transaction, Validator, Value, Vote, VoteKind};
+
+use super::*;
+
+struct Chain {
+    ledger: Ledger,
+    key: SigningKey,
+    _home: tempfile::TempDir,
+}
+
+impl Chain {
+    fn new() -> Self {
+        let key = SigningKey::from_seed(&[1; 32]);
+        let public = key.public();
+        let validator = Validator {
+            consensus_key: public,
+            cosigner_key: public,
+            log_key: public,
+            power: 1,
+            organisation: "bureau".into(),
+        };
+        let title = Text { zh: "局".into(), en: "Bureau".into() };
+        let (id, custody) = ("bureau".to_owned(), Custody::Own);
+        let genesis = Genesis {
+            chain_id: "city.tenant.main".into(),
+            profile: "intl".into(),
+            rules: 1,
+            time_ms: 1_000,
+            governance: Governance::Platform,
+            membership: Membership::Delegated,
+            heartbeat_ms: 600_000,
+            trusting_period_ms: 1_000_000,
+            steward: SigningKey::from_seed(&[2; 32]).public(),
+            validators: vec![GenesisValidator { name: "validator-1".into(), validator }],
+            organisations: vec![GenesisOrganisation { id, title, administrator: public, custody }],
+            operator: "bureau".into(),
+        };
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path(), &genesis, 16).unwrap();
+        Self { ledger: Ledger::open(store).unwrap(), key, _home: home }
+    }
+
+    fn anchor(&self, n: u64) -> Transaction {
+        let digest = Value::Array(vec![Value::Bytes(Hash::of(&n.to_be_bytes()).0.to_vec())]);
+        let call = Call {
+            fingerprint: self.ledger.fingerprint(),
+            valid_until_ms: 100_000,
+            salt: n.to_be_bytes(),
+            app: "chain".into(),
+            instance: "anchor".into(),
+            method: "digests".into(),
+            args: Value::Map(vec![("digests".into(), digest)]),
+        };
+        Transaction::sign(call, &self.key).unwrap()
+    }
+
+    fn candidate(&self, txs: Vec<Transaction>) -> Candidate {
+        let tip = self.ledger.tip();
+        let fingerprint = self.ledger.fingerprint();
+        let draft = Draft { fingerprint, round: 0, proposer: self.key.public(), now_ms: 5_000, txs: &txs };
+        let block = build(&tip, &draft);
+        let id = block.header.id();
+        let proposal = Proposal { round: 0, valid_round: None, proposer: self.key.public(), id, block };
+        Candidate { proposal, txs }
+    }
+
+    fn commit(&self, txs: Vec<Transaction>) {
+        let candidate = self.candidate(txs);
+        let (height, id) = (candidate.proposal.height(), candidate.proposal.id);
+        let fingerprint = self.ledger.fingerprint();
+        let vote = Vote { fingerprint, kind: VoteKind::Precommit, height, round: 0, id: Some(id) };
+        let signatures = vec![(0, self.key.sign(&vote.to_bytes()))];
+        self.ledger.store().save_proposal(&candidate.proposal).unwrap();
+        self.ledger.commit(&candidate, &CommitCertificate { height, round: 0, id, signatures }).unwrap();
+    }
+}
+
+#[test]
+fn a_built_block_passes_its_own_check_and_every_changed_field_fails() {
+    let chain = Chain::new();
+    chain.commit(vec![chain.anchor(1)]);
+    let tip = chain.ledger.tip();
+    let good = chain.candidate(vec![]).proposal.block.header;
+    let check = |header: &chain_types::Header| check_header(&tip, chain.ledger.fingerprint(), header);
+    assert_eq!(check(&good), Ok(()));
+    let wrong = |change: fn(&mut chain_types::Header)| {
+        let mut header = good.clone();
+        change(&mut header);
+        check(&header)
+    };
+    assert_eq!(wrong(|h| h.version = 2), Err(Invalid::Header("version")));
+    assert_eq!(wrong(|h| h.height += 1), Err(Invalid::Header("height")));
+    assert_eq!(wrong(|h| h.parent.0[0] ^= 1), Err(Invalid::Header("parent")));
+    assert_eq!(wrong(|h| h.time_ms = 0), Err(Invalid::Header("time")));
+    assert_eq!(wrong(|h| h.proposer.0[0] ^= 1), Err(Invalid::Header("proposer")));
+    assert_eq!(wrong(|h| h.state_root.0[0] ^= 1), Err(Invalid::Header("state_root")));
+    assert_eq!(wrong(|h| h.log_size += 1), Err(Invalid::Header("log_size")));
+    assert_eq!(wrong(|h| h.log_root.0[0] ^= 1), Err(Invalid::Header("log_root")));
+    assert_eq!(wrong(|h| h.results_root.0[0] ^= 1), Err(Invalid::Header("results_root")));
+    assert_eq!(wrong(|h| h.validators_hash.0[0] ^= 1), Err(Invalid::Header("validators_hash")));
+}
+
+#[test]
+fn a_transaction_is_in_one_block_only_and_within_its_window() {
+    let chain = Chain::new();
+    let tx = chain.anchor(1);
+    chain.commit(vec![tx.clone()]);
+    let known = |id: &chain_types::TxId| chain.ledger.store().find_transaction(id).map(|place| place.is_some());
+    let verdict = |txs| check_transactions(&chain.candidate(txs).proposal.block, known).unwrap();
+    assert_eq!(verdict(vec![tx.clone()]), Err(Invalid::Repeated(tx.id())));
+    let fresh = chain.anchor(2);
+    assert_eq!(verdict(vec![fresh.clone(), fresh.clone()]), Err(Invalid::Repeated(fresh.id())));
+    assert!(verdict(vec![fresh.clone()]).is_ok());
+    let mut late = chain.candidate(vec![fresh.clone()]).proposal.block;
+    late.header.time_ms = 100_001;
+    assert_eq!(check_transactions(&late, known).unwrap(), Err(Invalid::Window(fresh.id())));
+}
+
+#[test]
+fn a_block_is_judged_by_the_clock_but_never_called_invalid_for_it() {
+    let chain = Chain::new();
+    let header = chain.candidate(vec![]).proposal.block.header;
+    assert_eq!(check_timing(&header, 5_000, 400), Timing::Timely);
+    assert_eq!(check_timing(&header, 3_999, 400), Timing::Ahead(1_001));
+    assert_eq!(check_timing(&header, 6_401, 400), Timing::Behind(1_401));
+}
+
+#[test]
+fn what_is_committed_survives_reopening_and_checks_whole() {
+    let chain = Chain::new();
+    for n in 0..40 {
+        chain.commit(vec![chain.anchor(2 * n), chain.anchor(2 * n + 1)]);
+        chain.commit(vec![]);
+    }
+    let summary = crate::store::check::check(chain.ledger.store(), |_| ()).unwrap();
+    assert_eq!((summary.height, summary.transactions, summary.log_size), (80, 80, 160));
+    let reopened = Ledger::open(chain.ledger.store().clone()).unwrap();
+    assert_eq!(reopened.tip().id, chain.ledger.tip().id);
+    assert_eq!(reopened.tip().roots, chain.ledger.tip().roots);
+}
+
+#[test]
+fn records_are_proven_as_they_were_within_the_history() {
+    let chain = Chain::new();
+    for n in 0..30 {
+        chain.commit(vec![chain.anchor(n)]);
+    }
+    let store = chain.ledger.store();
+    let key = chain_types::state::account_key(&chain.key.public());
+    for height in [20, 29, 30] {
+        let proof = store.prove_state(&key, height).unwrap().unwrap();
+        assert!(proof.verify(&store.roots(height).unwrap().state_root));
+    }
+    let missing = chain_types::state::key("chain", "identity", "account", b"nobody");
+    assert_eq!(store.prove_state(&missing, 30).unwrap(), None);
+}

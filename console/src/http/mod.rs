@@ -5,6 +5,7 @@
 mod account;
 pub mod assets;
 mod audit;
+mod chains;
 pub mod cookie;
 mod events;
 pub mod extract;
@@ -38,6 +39,7 @@ pub fn router(app: App) -> Router {
         .merge(overview::router())
         .merge(session::router())
         .merge(account::router())
+        .merge(chains::router())
         .merge(tenants::router())
         .merge(users::router())
         .merge(audit::router())

@@ -26,6 +26,14 @@ struct Section {
 const SECTIONS: &[Section] = &[
     Section { group: "", key: "overview", href: "/", icon: "home", shortcut: "h", needs: None },
     Section {
+        group: "build",
+        key: "chains",
+        href: "/chains",
+        icon: "chain",
+        shortcut: "c",
+        needs: Some((Action::ViewChain, Of::Own)),
+    },
+    Section {
         group: "manage",
         key: "tenants",
         href: "/tenants",

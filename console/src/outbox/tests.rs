@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::indexer;
-use crate::indexer::tests::{CHAIN, LONG, administrator, caught_up, digests, notary, reach, restarted, site_with_chain};
 use crate::indexer::tests::node::Node;
+use crate::indexer::tests::{
+    CHAIN, LONG, administrator, caught_up, digests, notary, reach, restarted, site_with_chain,
+};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
@@ -87,7 +89,11 @@ async fn what_the_platform_signed_is_signed_anew_when_its_time_is_over() {
     assert!(matches!(&standing.outcome, Outcome::Committed(committed) if committed.applied));
     assert_ne!(standing.tx, standing.root, "another transaction under the same root");
     let (state, by): (String, Option<String>) =
-        sqlx::query_as("select state, replaced_by from outbox where tx_id = $1").bind(id.to_string()).fetch_one(site.app.db.pool()).await.unwrap();
+        sqlx::query_as("select state, replaced_by from outbox where tx_id = $1")
+            .bind(id.to_string())
+            .fetch_one(site.app.db.pool())
+            .await
+            .unwrap();
     assert_eq!((state.as_str(), by), ("replaced", Some(standing.tx)));
     assert_eq!(indexer::lists::count_txs(&site.app, CHAIN).await.unwrap(), 1, "one effect");
 }

@@ -9,6 +9,7 @@ mod description;
 mod determinism;
 mod governance;
 mod identity;
+mod queries;
 mod refusals;
 mod roles;
 mod trace;

@@ -138,7 +138,11 @@ async fn a_chain_made_anew_under_its_old_name_is_projected_anew() {
     super::start(&site.app);
     caught_up(&site.app, &node).await;
     // The old chain in the index has another fingerprint and more blocks than the new one.
-    sqlx::query("update index_chain set fingerprint = $1, height = 900").bind("00".repeat(32)).execute(site.app.db.pool()).await.unwrap();
+    sqlx::query("update index_chain set fingerprint = $1, height = 900")
+        .bind("00".repeat(32))
+        .execute(site.app.db.pool())
+        .await
+        .unwrap();
     site.app.stopping.cancel();
     let again = restarted(&site.app).await;
     reach(&again, &node);

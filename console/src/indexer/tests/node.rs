@@ -191,7 +191,10 @@ fn execute(inner: &mut Inner, height: u64, tx: &Transaction) -> TxOutcome {
         "bind_account" => {
             let kid: PublicKey = from_value(argument(tx, "key").unwrap()).unwrap();
             bind(inner, kid, "gateway", false);
-            let fields = Value::Map(vec![("key".into(), Value::from(kid.0.as_slice())), ("organisation".into(), "notary".into())]);
+            let fields = Value::Map(vec![
+                ("key".into(), Value::from(kid.0.as_slice())),
+                ("organisation".into(), "notary".into()),
+            ]);
             return applied(inner, height, tx, "account_bound", fields, &[]);
         }
         "anchor" => {
@@ -247,7 +250,13 @@ fn router(node: Arc<Node>) -> Router {
 
 fn problem(status: StatusCode, code: &str) -> Response {
     let title = code.to_owned();
-    let body = Problem { kind: "about:blank".into(), status: status.as_u16(), code: code.into(), detail: title.clone(), title };
+    let body = Problem {
+        kind: "about:blank".into(),
+        status: status.as_u16(),
+        code: code.into(),
+        detail: title.clone(),
+        title,
+    };
     (status, Json(body)).into_response()
 }
 
@@ -345,12 +354,15 @@ fn find(node: &Node, digest: Hash) -> Vec<u64> {
 
 fn evidence(node: &Node, index: u64) -> Response {
     let inner = node.lock();
-    let Some(entry) = inner.log.get(index as usize).cloned() else { return problem(StatusCode::NOT_FOUND, "not_found") };
+    let Some(entry) = inner.log.get(index as usize).cloned() else {
+        return problem(StatusCode::NOT_FOUND, "not_found");
+    };
     let record = match Transaction::decode(&entry) {
         Ok(_) => Record::Transaction(entry),
         Err(_) => Record::Digest(entry),
     };
-    let (height, _) = *inner.places.values().filter(|(_, first)| *first <= index).max_by_key(|(_, first)| *first).unwrap();
+    let (height, _) =
+        *inner.places.values().filter(|(_, first)| *first <= index).max_by_key(|(_, first)| *first).unwrap();
     let (block, sealing) = (&inner.blocks[height as usize - 1].0.header, &inner.blocks[height as usize]);
     let (mut frontier, mut nodes) = (Frontier::default(), HashMap::new());
     for entry in &inner.log[..sealing.0.header.log_size as usize] {

@@ -71,13 +71,14 @@ pub async fn create(app: &App, principal: &Principal, lang: Lang, draft: &Draft)
 pub async fn set_validator(
     app: &App,
     principal: &Principal,
+    lang: Lang,
     chain: &Name,
     validator: ValidatorName,
     state: ValidatorState,
 ) -> Result<()> {
     let action = if state == ValidatorState::Running { "validator.start" } else { "validator.stop" };
     let object_id = format!("{chain}/{validator}");
-    change(app, principal, chain, action, &object_id, |object| {
+    change(app, principal, lang, chain, action, &object_id, |object| {
         match state {
             ValidatorState::Running => object.spec.validator_states.remove(&validator),
             other => object.spec.validator_states.insert(validator, other),
@@ -87,15 +88,16 @@ pub async fn set_validator(
 }
 
 /// Puts the chain as a whole to sleep or wakes it.
-pub async fn set_state(app: &App, principal: &Principal, chain: &Name, state: ChainState) -> Result<()> {
+pub async fn set_state(app: &App, principal: &Principal, lang: Lang, chain: &Name, state: ChainState) -> Result<()> {
     let action = if state == ChainState::Running { "chain.wake" } else { "chain.hibernate" };
-    change(app, principal, chain, action, chain.as_str(), |object| object.spec.state = state).await
+    change(app, principal, lang, chain, action, chain.as_str(), |object| object.spec.state = state).await
 }
 
 /// Changes the spec, if it may become that now.
 async fn change(
     app: &App,
     principal: &Principal,
+    lang: Lang,
     chain: &Name,
     action: &'static str,
     object_id: &str,
@@ -122,8 +124,7 @@ async fn change(
     if let Err(reason) = judged {
         let refused = row().outcome(Outcome::Refused).after(json!({ "reason": reason }));
         record(app, principal, refused, || Ok(())).await?;
-        let message = Message::new("chain-refused").with("zh", &reason.zh).with("en", &reason.en);
-        return Err(Error::conflict("chain-refused", message));
+        return Err(Error::conflict("chain-refused", Message::Plain(lang.pick(&reason.zh, &reason.en).to_owned())));
     }
     let entry = row().before(json!(before.spec)).after(json!(object.spec));
     record(app, principal, entry, || write(&Home::new(&app.config.home), &object)).await?;

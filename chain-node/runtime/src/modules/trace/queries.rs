@@ -96,6 +96,10 @@ pub fn product_key(app: &str, instance: &str, code: &str) -> Vec<u8> {
     key(app, instance, PRODUCT, code.as_bytes())
 }
 
+pub fn event_key(app: &str, instance: &str, id: u64) -> Vec<u8> {
+    key(app, instance, EVENT, &id.to_be_bytes())
+}
+
 pub fn recall_key(app: &str, instance: &str, number: u64) -> Vec<u8> {
     key(app, instance, RECALL, &number.to_be_bytes())
 }
@@ -162,7 +166,7 @@ pub fn items<S: StateView>(
 }
 
 pub fn event<S: StateView>(view: &S, app: &str, instance: &str, id: u64) -> Result<Option<EventView>, StateError> {
-    let found = record(view, &key(app, instance, EVENT, &id.to_be_bytes()))?;
+    let found = record(view, &event_key(app, instance, id))?;
     Ok(found.map(|event| EventView { id, event }))
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Every list takes `after`, the last id of the page before, and `limit`, at most [`MAX_PAGE`].
 
+mod find;
+
+use chain_types::PublicKey;
 use chain_types::account::Account;
 use chain_types::state::account_key;
-use chain_types::PublicKey;
 use serde::de::DeserializeOwned;
 
 use crate::overlay::decode;
@@ -15,6 +17,7 @@ pub use crate::modules::application::queries::*;
 pub use crate::modules::governance::queries::*;
 pub use crate::modules::identity::queries::*;
 pub use crate::modules::trace::queries as trace;
+pub use find::{Found, Listed, Place, find, list, module_of};
 
 /// Records of one page.
 pub const MAX_PAGE: usize = 500;
