@@ -59,7 +59,28 @@ build() {
   local name
   for name in "$@"; do names+=(--bin "$name"); done
   cargo build --workspace "${names[@]}"
+  keep_rocksdb
 }
+
+# RocksDB's archive, kept beside the target folder under the version that compiled it. A change anywhere among the
+# dependencies gives its crate a new identity, and cargo would compile the same C++ again, for ten minutes or more.
+ROCKSDB=$CACHE/rocksdb-$(sed -n '/^name = "librocksdb-sys"/{n;s/^version = "\(.*\)"/\1/p}' "$ROOT/Cargo.lock")
+
+use_rocksdb() {
+  if [ -s "$ROCKSDB/librocksdb.a" ]; then export ROCKSDB_LIB_DIR=$ROCKSDB ROCKSDB_STATIC=1; fi
+}
+
+# Keeps what a build made; the next script uses it. Renamed into place, so that a broken copy is never linked.
+keep_rocksdb() {
+  local made
+  [ ! -s "$ROCKSDB/librocksdb.a" ] || return 0
+  made=$(find "$BUILT/build" -path '*/librocksdb-sys-*/out/librocksdb.a' -size +1M 2>/dev/null | head -n 1)
+  [ -n "$made" ] || return 0
+  mkdir -p "$ROCKSDB"
+  cp "$made" "$ROCKSDB/librocksdb.a.new" && mv "$ROCKSDB/librocksdb.a.new" "$ROCKSDB/librocksdb.a"
+}
+
+use_rocksdb
 
 # The vendored libraries in the current folder and their SHA-384 as JSON, in an order that no locale changes.
 vendored_manifest() {

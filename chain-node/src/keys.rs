@@ -23,7 +23,9 @@ pub struct NodeKeys {
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("failed to read key {path}: {source}; a lost validator key is replaced by a vote, never made anew in place")]
+    #[error(
+        "failed to read key {path}: {source}; a lost validator key is replaced by a vote, never made anew in place"
+    )]
     Read { path: PathBuf, source: std::io::Error },
     #[error("key {0} is not 64 hexadecimal digits")]
     Format(PathBuf),

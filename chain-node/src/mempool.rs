@@ -96,6 +96,14 @@ impl Mempool {
         self.queue().by_id.contains_key(id)
     }
 
+    /// The waiting transaction with exactly these bytes: decoded, and its signature checked.
+    pub fn find(&self, bytes: &[u8]) -> Option<Transaction> {
+        let id = Transaction::id_of(bytes).ok()?;
+        let queue = self.queue();
+        let waiting = queue.by_sequence.get(queue.by_id.get(&id)?)?;
+        (waiting.tx.bytes() == bytes).then(|| waiting.tx.clone())
+    }
+
     pub fn len(&self) -> usize {
         self.queue().by_sequence.len()
     }

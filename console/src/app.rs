@@ -4,6 +4,7 @@ use crate::auth::limit::RateLimit;
 use crate::chains::Registry;
 use crate::config::Config;
 use crate::db::Db;
+use crate::gateway::Gateway;
 use crate::http::assets::Web;
 use crate::http::page::Pages;
 use crate::live::{Live, Payload, Topic};
@@ -31,6 +32,7 @@ pub struct Parts {
     /// The same chains as verifying clients.
     pub reach: Reach,
     pub outbox: Outbox,
+    pub gateway: Gateway,
     /// For asking nodes; never through a proxy, because they are on this machine or in this cluster.
     pub http: reqwest::Client,
     /// Failed sign-ins per address.
@@ -70,6 +72,7 @@ impl App {
             chains: Registry::default(),
             reach: Reach::default(),
             outbox: Outbox::default(),
+            gateway: Gateway::default(),
             http: reqwest::Client::builder().no_proxy().build()?,
             sign_in_limit: RateLimit::new(30, 300_000),
             stopping: CancellationToken::new(),

@@ -5,13 +5,16 @@
 //! transaction; SQL stays in the service that needs it.
 
 pub mod app;
+pub mod applications;
 pub mod audit;
 pub mod auth;
+pub mod catalog;
 pub mod chains;
 pub mod config;
 pub mod custody;
 pub mod db;
 pub mod error;
+pub mod gateway;
 pub mod http;
 pub mod indexer;
 pub mod live;

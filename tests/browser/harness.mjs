@@ -90,6 +90,9 @@ export async function startConsole({ host = '127.0.0.1', env = {}, settings = []
     },
     async stop() {
       await end('SIGTERM');
+      // Nodes outlive their console on purpose.
+      const stopped = spawnSync(binary(), ['--home', home, 'stop'], { encoding: 'utf8' });
+      assert.equal(stopped.status, 0, stopped.stderr);
       rmSync(home, { recursive: true, force: true });
     },
   };

@@ -148,10 +148,10 @@ fn cpu_seconds() -> Option<f64> {
 
 fn main() {
     let mut bench = Bench::new();
-    let manifest = serde_yaml_ng::from_str(include_str!("../tests/it/application.yaml")).expect("the manifest is valid");
+    let manifest =
+        serde_yaml_ng::from_str(include_str!("../tests/it/application.yaml")).expect("the manifest is valid");
     let roles = vec!["clerk", "maker", "shop", "bureau"];
-    let install =
-        Install { app: APP, template: "bench", version: "1.0.0", manifest, console_hash: Hash::ZERO };
+    let install = Install { app: APP, template: "bench", version: "1.0.0", manifest, console_hash: Hash::ZERO };
     let setup = [
         bench.sign("chain", "application", "install", &install),
         bench.sign("chain", "application", "admit", &Admit { app: APP, organisation: "city", roles: roles.clone() }),

@@ -43,7 +43,11 @@ pub fn refuse<T, const N: usize>(code: Code, params: [(&str, String); N]) -> Cal
 }
 
 /// Refuses the call unless `holds`; parameters are made only then.
-pub fn ensure<const N: usize>(holds: bool, code: Code, params: impl FnOnce() -> [(&'static str, String); N]) -> CallResult {
+pub fn ensure<const N: usize>(
+    holds: bool,
+    code: Code,
+    params: impl FnOnce() -> [(&'static str, String); N],
+) -> CallResult {
     if holds { Ok(()) } else { refuse(code, params()) }
 }
 

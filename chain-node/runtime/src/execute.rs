@@ -43,10 +43,17 @@ pub struct BlockEffects {
 }
 
 /// Executes a block. Fails only if the state cannot be read or the rules are of a later version.
-pub fn execute<S: StateView>(view: &S, context: &BlockContext, txs: &[Transaction]) -> Result<BlockEffects, StateError> {
+pub fn execute<S: StateView>(
+    view: &S,
+    context: &BlockContext,
+    txs: &[Transaction],
+) -> Result<BlockEffects, StateError> {
     if context.version != RULES_VERSION {
         let found = context.version;
-        return Err(StateError(format!("block {} has rules {found}; this version knows {RULES_VERSION}", context.height)));
+        return Err(StateError(format!(
+            "block {} has rules {found}; this version knows {RULES_VERSION}",
+            context.height
+        )));
     }
     let mut block = Execution { state: Overlay::new(view), applications: Applications::default(), context };
     let mut log_size = context.log_size;

@@ -4,7 +4,7 @@ use chain_types::Genesis;
 use chain_types::account::{Account, AccountStatus, Organisation};
 use chain_types::state::{CHAIN_APP, account_key, key};
 
-use crate::modules::governance::state::{Parameters, PARAMETERS, STEWARD, VALIDATORS};
+use crate::modules::governance::state::{PARAMETERS, Parameters, STEWARD, VALIDATORS};
 use crate::modules::identity::state::ORGANISATION;
 use crate::overlay::encode;
 use crate::state::{Changes, StateError};
@@ -28,7 +28,10 @@ pub fn genesis_state(genesis: &Genesis) -> Result<Changes, StateError> {
         changes.insert(key(CHAIN_APP, "identity", ORGANISATION, o.id.as_bytes()), Some(encode(&organisation)?));
         let previous = changes.insert(account_key(&o.administrator), Some(encode(&account)?));
         if previous.is_some() {
-            return Err(StateError(format!("genesis names key {} as administrator of two organisations", o.administrator)));
+            return Err(StateError(format!(
+                "genesis names key {} as administrator of two organisations",
+                o.administrator
+            )));
         }
     }
     let parameters = Parameters::of(genesis);

@@ -7,13 +7,16 @@ use std::collections::BTreeMap;
 #[error("failed to read state: {0}")]
 pub struct StateError(pub String);
 
+/// A key and the record under it.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// Read access to the state of one height. Two implementations: the node's store and [`MemoryState`].
 pub trait StateView {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
 
     /// At most `limit` records whose key begins with `prefix` and is greater than `after`, in key order. For queries;
     /// execution never scans.
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError>;
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StateError>;
 }
 
 /// What a block does to the state: a value replaces, none removes.
@@ -48,7 +51,7 @@ impl StateView for MemoryState {
         Ok(self.records.get(key).cloned())
     }
 
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StateError> {
         let start = after.unwrap_or(prefix).max(prefix).to_vec();
         let rest = self.records.range(start..).filter(|(k, _)| after != Some(k.as_slice()));
         let own = rest.take_while(|(k, _)| k.starts_with(prefix)).take(limit);

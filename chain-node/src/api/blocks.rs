@@ -53,7 +53,8 @@ fn find(api: &super::Api, height: u64) -> Result<BlockRecord, ApiError> {
 
 fn info(record: &BlockRecord) -> BlockInfo {
     let header = &record.block.header;
-    let ids: Vec<TxId> = record.block.txs.iter().filter_map(|tx| Transaction::decode(tx).ok()).map(|tx| tx.id()).collect();
+    let ids: Vec<TxId> =
+        record.block.txs.iter().filter_map(|tx| Transaction::decode(tx).ok()).map(|tx| tx.id()).collect();
     BlockInfo {
         height: header.height,
         id: record.id,

@@ -33,18 +33,35 @@ pub async fn show(State(api): State<Shared>) -> impl IntoResponse {
         ("citychain_round", "gauge", "Round of consensus; above 0 a proposer was missed.", status.round.into()),
         ("citychain_peer_height", "gauge", "Highest height heard of from peers.", status.peer_height),
         ("citychain_caught_up", "gauge", "1 if no peer is ahead.", status.caught_up.into()),
-        ("citychain_stalled", "gauge", "1 if something waits for a block too long.", (status.phase == Phase::Stalled).into()),
+        (
+            "citychain_stalled",
+            "gauge",
+            "1 if something waits for a block too long.",
+            (status.phase == Phase::Stalled).into(),
+        ),
         ("citychain_validator", "gauge", "1 if this node votes.", status.validator.into()),
         ("citychain_peers_connected", "gauge", "Peers connected in both directions.", connected),
         ("citychain_peers", "gauge", "Configured peers.", status.peers.len() as u64),
         ("citychain_mempool_transactions", "gauge", "Transactions that wait.", status.pending),
         ("citychain_log_entries", "gauge", "Entries in the log.", status.log_size),
         ("citychain_disk_free_bytes", "gauge", "Free space where the store is.", status.disk_free_bytes),
-        ("citychain_submitted_total", "counter", "Transactions admitted.", api.metrics.admitted.load(Ordering::Relaxed)),
-        ("citychain_not_admitted_total", "counter", "Transactions turned away.", api.metrics.refused.load(Ordering::Relaxed)),
+        (
+            "citychain_submitted_total",
+            "counter",
+            "Transactions admitted.",
+            api.metrics.admitted.load(Ordering::Relaxed),
+        ),
+        (
+            "citychain_not_admitted_total",
+            "counter",
+            "Transactions turned away.",
+            api.metrics.refused.load(Ordering::Relaxed),
+        ),
     ];
-    let text: String =
-        rows.iter().map(|(name, kind, help, value)| format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")).collect();
+    let text: String = rows
+        .iter()
+        .map(|(name, kind, help, value)| format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"))
+        .collect();
     let text = format!(
         "{text}# HELP citychain_store_bytes Bytes of the store's tables.\n# TYPE citychain_store_bytes gauge\ncitychain_store_bytes {}\n",
         api.ledger.store().size_bytes()

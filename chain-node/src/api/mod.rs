@@ -130,7 +130,9 @@ pub fn serve(
         let _ = stopping.wait_for(|stop| *stop).await;
     };
     let mut servers = tokio::task::JoinSet::new();
-    servers.spawn(axum::serve(public, router(api.clone())).with_graceful_shutdown(stopped(stopping.clone())).into_future());
+    servers.spawn(
+        axum::serve(public, router(api.clone())).with_graceful_shutdown(stopped(stopping.clone())).into_future(),
+    );
     if let Some(listener) = metrics {
         let app = Router::new().route("/metrics", get(metrics::show)).with_state(api.clone());
         servers.spawn(axum::serve(listener, app).with_graceful_shutdown(stopped(stopping.clone())).into_future());

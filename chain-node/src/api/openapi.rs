@@ -28,7 +28,14 @@ const OPERATIONS: [Operation; 22] = [
     ("post", "/transactions", "Submit a signed transaction (COSE_Sign1).", true, &["wait_ms"], JSON),
     ("get", "/transactions/{id}", "What became of a transaction.", true, &[], JSON),
     ("get", "/transactions/{id}/envelope", "The signed bytes.", true, &[], "application/cose"),
-    ("get", "/blocks/stream", "Blocks with certificates and results, history then live.", true, &["from"], "text/event-stream"),
+    (
+        "get",
+        "/blocks/stream",
+        "Blocks with certificates and results, history then live.",
+        true,
+        &["from"],
+        "text/event-stream",
+    ),
     ("get", "/state/value", "A state record, with `prove=1` and its path.", true, &["key", "prove", "height"], JSON),
     ("get", "/state/list", "State records by key prefix.", true, &["prefix", "after", "limit"], JSON),
     ("post", "/heartbeat", "Asks for an empty block now.", true, &[], JSON),
@@ -105,7 +112,8 @@ mod tests {
     #[test]
     fn every_operation_is_described_once() {
         let document = document();
-        let described: usize = document["paths"].as_object().unwrap().values().map(|p| p.as_object().unwrap().len()).sum();
+        let described: usize =
+            document["paths"].as_object().unwrap().values().map(|p| p.as_object().unwrap().len()).sum();
         assert_eq!(described, OPERATIONS.len());
         assert_eq!(document["paths"]["/blocks/{height}"]["get"]["parameters"][0]["in"], "path");
         assert!(document["paths"]["/transactions"]["post"]["security"].is_array());

@@ -25,7 +25,9 @@ pub async fn ready(State(api): State<Shared>) -> (StatusCode, &'static str) {
     let status = api.status();
     match status.caught_up && status.validator {
         true => (StatusCode::OK, "ready\n"),
-        false if !status.validator => (StatusCode::SERVICE_UNAVAILABLE, "this node's key is not in the validator set\n"),
+        false if !status.validator => {
+            (StatusCode::SERVICE_UNAVAILABLE, "this node's key is not in the validator set\n")
+        }
         false => (StatusCode::SERVICE_UNAVAILABLE, "the node is fetching blocks that it missed\n"),
     }
 }

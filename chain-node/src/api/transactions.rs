@@ -48,7 +48,10 @@ pub async fn submit(
                 Ok(block) if block.outcomes.iter().any(|outcome| outcome.tx == id) => return,
                 // Blocks were skipped: look whether it was in one of them.
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(_))
-                    if api.ledger.store().find_transaction(&id).is_ok_and(|place| place.is_some()) => return,
+                    if api.ledger.store().find_transaction(&id).is_ok_and(|place| place.is_some()) =>
+                {
+                    return;
+                }
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
                 _ => {}
             }

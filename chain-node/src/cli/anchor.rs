@@ -79,7 +79,8 @@ impl Anchor {
         let genesis: Genesis = serde_json::from_str(&text).context("the genesis file is not a chain's genesis")?;
         let key = load_key(&pick(&self.key, "administrator.key")?)?;
         let token_file = pick(&self.token_file, "token")?;
-        let token = fs::read_to_string(&token_file).with_context(|| format!("failed to read {}", token_file.display()))?;
+        let token =
+            fs::read_to_string(&token_file).with_context(|| format!("failed to read {}", token_file.display()))?;
         let nodes = match (&self.chain, self.node.is_empty()) {
             (Some(chain), true) => configured_nodes(chain)?,
             _ => self.node.clone(),
@@ -113,7 +114,12 @@ impl Anchor {
         bar.finish_and_clear();
         if let Some(file) = self.files.first() {
             let evidence = self.evidence_path(file)?;
-            println!("check with: chain-node verify {} --file {} --trust {}", evidence.display(), file.display(), target.fingerprint);
+            println!(
+                "check with: chain-node verify {} --file {} --trust {}",
+                evidence.display(),
+                file.display(),
+                target.fingerprint
+            );
         }
         Ok(())
     }

@@ -28,8 +28,10 @@ impl Check {
         match self.json {
             true => println!("{}", serde_json::to_string_pretty(&summary)?),
             false => {
-                println!("whole: {} blocks, {} transactions, {} log entries, {} records", summary.height,
-                    summary.transactions, summary.log_size, summary.records);
+                println!(
+                    "whole: {} blocks, {} transactions, {} log entries, {} records",
+                    summary.height, summary.transactions, summary.log_size, summary.records
+                );
                 println!("state root {}", summary.state_root);
                 println!("log root   {}", summary.log_root);
             }

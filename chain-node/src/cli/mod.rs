@@ -44,7 +44,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Init(init) => report(init.run()),
         Command::Run(run) => run.run(),
         Command::Keygen(keygen) => report(keygen.run()),
-            Command::Anchor(anchor) => report(anchor.run()),
+        Command::Anchor(anchor) => report(anchor.run()),
         Command::Verify(verify) => verify.run(),
         Command::Check(check) => report(check.run()),
         Command::Bench(bench) => report(bench.run()),

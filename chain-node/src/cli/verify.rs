@@ -109,11 +109,14 @@ impl Verify {
             println!("required check `{}` did not pass", name.code());
         }
         let history = report.passed(CheckName::History);
-        println!("{}", match (valid, history) {
-            (false, _) => "NOT VALID",
-            (true, true) => "valid",
-            (true, false) => "valid, history not proven",
-        });
+        println!(
+            "{}",
+            match (valid, history) {
+                (false, _) => "NOT VALID",
+                (true, true) => "valid",
+                (true, false) => "valid, history not proven",
+            }
+        );
     }
 }
 

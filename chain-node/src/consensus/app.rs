@@ -15,7 +15,7 @@ use chain_types::encoding::{Decode, Encode};
 use chain_types::{Block, BlockId, CommitCertificate, Signature, Transaction, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::context::{Address, ChainContext, Height, Sig, ValueId, Validators};
+use super::context::{Address, ChainContext, Height, Sig, Validators, ValueId};
 use super::idle::{Situation, rests};
 use super::parts::{self, Assembly, Part, PartInit};
 use super::proposals::{Freshness, Proposals};

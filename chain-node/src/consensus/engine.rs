@@ -147,10 +147,8 @@ fn engine_config(config: &Config) -> Result<EngineConfig, ConsensusError> {
     let address = format!("/{family}/{}/tcp/{}", listen.ip(), listen.port());
     consensus.p2p.listen_addr = address.parse().map_err(start_failed)?;
     let peers = config.peers.iter().map(multiaddr).collect::<Result<Vec<_>, _>>()?;
-    consensus.p2p.persistent_peers = peers
-        .iter()
-        .map(|address| address.parse().map_err(start_failed))
-        .collect::<Result<_, _>>()?;
+    consensus.p2p.persistent_peers =
+        peers.iter().map(|address| address.parse().map_err(start_failed)).collect::<Result<_, _>>()?;
     // Only configured peers; they send directly to each other (no relaying, so every pair must be configured).
     consensus.p2p.persistent_peers_only = true;
     consensus.p2p.protocol = PubSubProtocol::Broadcast;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use arc_malachitebft_core_consensus::ProposedValue;
 use arc_malachitebft_core_types::{Round, Validity};
-use chain_types::BlockId;
 use chain_types::crypto;
+use chain_types::{BlockId, Transaction};
 
 use super::context::{Address, ChainContext, Height, ValueId};
 use crate::ledger::{Candidate, Invalid, Ledger, Timing, check_header, check_timing, check_transactions};
@@ -159,12 +159,20 @@ impl Proposals {
             return Ok(Opinion::Invalid(proposal, reason));
         }
         let is_known = |id: &_| store.find_transaction(id).map(|place| place.is_some());
-        let txs = match check_transactions(&proposal.block, is_known)? {
+        // What waits in the mempool was decoded and checked on arrival; only the rest costs.
+        let mut unchecked = std::collections::HashSet::new();
+        let waiting = |bytes: &[u8]| {
+            let found = self.mempool.find(bytes);
+            if found.is_none() {
+                unchecked.extend(Transaction::id_of(bytes));
+            }
+            found
+        };
+        let txs = match check_transactions(&proposal.block, waiting, is_known)? {
             Ok(txs) => txs,
             Err(reason) => return Ok(Opinion::Invalid(proposal, reason)),
         };
-        // What waits in the mempool was checked on arrival; only the rest costs.
-        let unchecked: Vec<_> = txs.iter().filter(|tx| !self.mempool.contains(&tx.id())).collect();
+        let unchecked: Vec<_> = txs.iter().filter(|tx| unchecked.contains(&tx.id())).collect();
         let items: Vec<_> = unchecked.iter().map(|tx| tx.batch_item()).collect();
         let verdicts = crypto::verify_zip215_batch(&items, entropy()?);
         if let Some((tx, _)) = unchecked.iter().zip(verdicts).find(|(_, holds)| !holds) {

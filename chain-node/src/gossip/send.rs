@@ -102,7 +102,8 @@ impl Session {
         }
         // After the transactions, never before: a peer that wakes for our height should find them.
         let (committed, entered) = (gossip.ledger.tip().height, gossip.progress.borrow().height);
-        let news = self.height_sent.is_none_or(|(c, e, at)| (c, e) != (committed, entered) || at.elapsed() > HEIGHT_EVERY);
+        let news =
+            self.height_sent.is_none_or(|(c, e, at)| (c, e) != (committed, entered) || at.elapsed() > HEIGHT_EVERY);
         if news {
             wire::write(writer, &Message::Height { committed, entered, now_ms: now_ms() }).await?;
             self.height_sent = Some((committed, entered, Instant::now()));

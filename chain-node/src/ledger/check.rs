@@ -50,15 +50,16 @@ pub fn check_header(tip: &Tip, fingerprint: Fingerprint, header: &Header) -> Res
     }
 }
 
-/// Decodes a block's transactions and applies the rules that need no signature check. `is_known` answers whether an
-/// earlier block holds an id.
+/// Decodes a block's transactions and applies the rules that need no signature check. `waiting` gives a transaction that
+/// was decoded before, `is_known` answers whether an earlier block holds an id.
 pub fn check_transactions<E>(
     block: &Block,
+    mut waiting: impl FnMut(&[u8]) -> Option<Transaction>,
     mut is_known: impl FnMut(&TxId) -> Result<bool, E>,
 ) -> Result<Result<Vec<Transaction>, Invalid>, E> {
     let (mut txs, mut seen) = (Vec::with_capacity(block.txs.len()), HashSet::new());
     for (position, bytes) in block.txs.iter().enumerate() {
-        let tx = match Transaction::decode(bytes) {
+        let tx = match waiting(bytes).map_or_else(|| Transaction::decode(bytes), Ok) {
             Ok(tx) => tx,
             Err(e) => return Ok(Err(Invalid::Malformed { position, reason: e.to_string() })),
         };

@@ -67,7 +67,8 @@ impl Ledger {
         let tip = load_tip(&store)?;
         let frontier = std::sync::Mutex::new(store.frontier_after(&tip.roots)?);
         let (tip, _) = watch::channel(Arc::new(tip));
-        let (committed, _) = broadcast::channel(1024);
+        // Whoever falls further behind looks into the store; a longer backlog would keep whole blocks in memory.
+        let (committed, _) = broadcast::channel(16);
         Ok(Self { store, tip, frontier, committed })
     }
 
@@ -99,7 +100,10 @@ impl Ledger {
     pub fn commit(&self, candidate: &Candidate, certificate: &CommitCertificate) -> Result<(), StoreError> {
         let (tip, header) = (self.tip(), &candidate.proposal.block.header);
         if header.height != tip.height + 1 || header.parent != tip.id {
-            return Err(StoreError::Damaged(format!("block {} was decided on a parent this node lacks", header.height)));
+            return Err(StoreError::Damaged(format!(
+                "block {} was decided on a parent this node lacks",
+                header.height
+            )));
         }
         check_header(&tip, self.fingerprint(), header)
             .map_err(|e| StoreError::Damaged(format!("block {} was decided, but here {e}", header.height)))?;
@@ -110,8 +114,7 @@ impl Ledger {
             time_ms: header.time_ms,
             log_size: tip.roots.log_size,
         };
-        let effects =
-            execute(&self.store, &context, &candidate.txs).map_err(|e| StoreError::Read(e.to_string()))?;
+        let effects = execute(&self.store, &context, &candidate.txs).map_err(|e| StoreError::Read(e.to_string()))?;
         let mut frontier = self.frontier.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (roots, edge) = self.store.commit(BlockCommit {
             proposal: &candidate.proposal,

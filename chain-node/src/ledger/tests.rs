@@ -111,14 +111,14 @@ fn a_transaction_is_in_one_block_only_and_within_its_window() {
     let tx = chain.anchor(1);
     chain.commit(vec![tx.clone()]);
     let known = |id: &chain_types::TxId| chain.ledger.store().find_transaction(id).map(|place| place.is_some());
-    let verdict = |txs| check_transactions(&chain.candidate(txs).proposal.block, known).unwrap();
+    let verdict = |txs| check_transactions(&chain.candidate(txs).proposal.block, |_| None, known).unwrap();
     assert_eq!(verdict(vec![tx.clone()]), Err(Invalid::Repeated(tx.id())));
     let fresh = chain.anchor(2);
     assert_eq!(verdict(vec![fresh.clone(), fresh.clone()]), Err(Invalid::Repeated(fresh.id())));
     assert!(verdict(vec![fresh.clone()]).is_ok());
     let mut late = chain.candidate(vec![fresh.clone()]).proposal.block;
     late.header.time_ms = 100_001;
-    assert_eq!(check_transactions(&late, known).unwrap(), Err(Invalid::Window(fresh.id())));
+    assert_eq!(check_transactions(&late, |_| None, known).unwrap(), Err(Invalid::Window(fresh.id())));
 }
 
 #[test]

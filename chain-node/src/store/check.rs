@@ -76,7 +76,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn transactions(&mut self, envelopes: &[std::sync::Arc<[u8]>], height: u64) -> Result<Vec<Transaction>, StoreError> {
+    fn transactions(
+        &mut self,
+        envelopes: &[std::sync::Arc<[u8]>],
+        height: u64,
+    ) -> Result<Vec<Transaction>, StoreError> {
         let decoded = envelopes.iter().map(|bytes| Transaction::decode(bytes)).collect::<Result<Vec<_>, _>>();
         let txs = decoded.map_err(|e| fault(&e.to_string()))?;
         let items: Vec<_> = txs.iter().map(Transaction::batch_item).collect();

@@ -34,7 +34,9 @@ pub enum StoreError {
     Open { path: PathBuf, reason: String },
     #[error("the store at {path} holds no chain; create it with `chain-node init`")]
     Empty { path: PathBuf },
-    #[error("the store at {path} was written in format {found}; this version reads up to {FORMAT}: install the newer version")]
+    #[error(
+        "the store at {path} was written in format {found}; this version reads up to {FORMAT}: install the newer version"
+    )]
     Newer { path: PathBuf, found: u64 },
     #[error("the store at {path} belongs to chain {found}, genesis says {expected}; point `home` at the right folder")]
     OtherChain { path: PathBuf, found: Fingerprint, expected: Fingerprint },

@@ -70,7 +70,9 @@ async fn every_wrong_transaction_gets_its_code_and_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_call_says_why_and_leaves_no_entry() {
     let cluster = Cluster::start(1).await;
-    for (instance, method, code) in [("anchor", "no_such_method", "method_unknown"), ("nothing", "digests", "instance_unknown")] {
+    for (instance, method, code) in
+        [("anchor", "no_such_method", "method_unknown"), ("nothing", "digests", "instance_unknown")]
+    {
         let result = committed(&cluster, &cluster.call(instance, method, Value::Null)).await;
         assert!(!result.applied);
         assert_eq!(result.refusal.unwrap().code, code);

@@ -70,7 +70,9 @@ impl Cluster {
         for n in 0..validators {
             cluster.run(n);
         }
-        cluster.until("every node has the first block", |all| all.len() == validators && all.iter().all(|s| s.height >= 1)).await;
+        cluster
+            .until("every node has the first block", |all| all.len() == validators && all.iter().all(|s| s.height >= 1))
+            .await;
         cluster
     }
 
@@ -86,7 +88,14 @@ impl Cluster {
         let dir = self.validator_dir(n);
         let log = std::fs::File::options().create(true).append(true).open(dir.join("log.txt")).unwrap();
         let config = dir.join("node.toml");
-        let child = Command::new(NODE).arg("run").arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        let child = Command::new(NODE)
+            .arg("run")
+            .arg("--config")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
         self.nodes[n] = Some(child.unwrap());
     }
 

@@ -72,11 +72,15 @@ async fn a_killed_validator_costs_nothing_and_catches_up() {
     let at = cluster.statuses().await.iter().map(|s| s.height).max().unwrap();
     cluster.until("the three others go on", |all| all.iter().any(|s| s.height >= at + 8)).await;
     cluster.run(2);
-    cluster.until("the fourth caught up", |all| all.len() == 4 && all.iter().all(|s| s.caught_up && s.height > at + 8)).await;
+    cluster
+        .until("the fourth caught up", |all| all.len() == 4 && all.iter().all(|s| s.caught_up && s.height > at + 8))
+        .await;
     let acknowledged = load.finish().await;
     assert!(acknowledged.len() > 10);
     all_committed(&cluster, &acknowledged).await;
-    let same = |all: &[chain_types::api::Status]| all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0);
+    let same = |all: &[chain_types::api::Status]| {
+        all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0)
+    };
     cluster.until("all four are at one height", same).await;
     let report = cluster.check_all();
     assert!(report["transactions"].as_u64().unwrap() >= acknowledged.len() as u64);
@@ -93,14 +97,18 @@ async fn all_killed_at_once_under_load_lose_nothing() {
         for n in 0..4 {
             cluster.run(n);
         }
-        cluster.until(&format!("the chain goes on after power cut {round}"), |all| {
-            all.len() == 4 && all.iter().all(|s| s.height > at)
-        }).await;
+        cluster
+            .until(&format!("the chain goes on after power cut {round}"), |all| {
+                all.len() == 4 && all.iter().all(|s| s.height > at)
+            })
+            .await;
     }
     let acknowledged = load.finish().await;
     assert!(acknowledged.len() > 10);
     all_committed(&cluster, &acknowledged).await;
-    let same = |all: &[chain_types::api::Status]| all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0);
+    let same = |all: &[chain_types::api::Status]| {
+        all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0)
+    };
     cluster.until("all four are at one height", same).await;
     cluster.check_all();
 }
@@ -122,6 +130,10 @@ async fn two_of_four_killed_stop_the_chain_and_one_back_resumes_it() {
     let stalled = |all: &[chain_types::api::Status]| all.iter().any(|s| s.phase == chain_types::api::Phase::Stalled);
     cluster.until("the chain is called stalled", stalled).await;
     cluster.run(0);
-    cluster.until("the waiting call is in a block", |all| all.len() == 3 && all.iter().all(|s| s.height >= 2 && s.pending == 0)).await;
+    cluster
+        .until("the waiting call is in a block", |all| {
+            all.len() == 3 && all.iter().all(|s| s.height >= 2 && s.pending == 0)
+        })
+        .await;
     all_committed(&cluster, &[tx.id()]).await;
 }

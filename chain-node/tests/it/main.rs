@@ -4,4 +4,5 @@ mod admission;
 mod cluster;
 mod crash;
 mod evidence;
+mod formats;
 mod start;

@@ -36,12 +36,7 @@ impl Decode for DigestEntry {
         if r.uint()? != 1 || r.raw()? != [0x2f] {
             return Err(r.invalid("digest entry: only SHA-256 is known"));
         }
-        Ok(Self {
-            digest: Decode::decode(r)?,
-            tx: Decode::decode(r)?,
-            position: r.uint()?,
-            kid: Decode::decode(r)?,
-        })
+        Ok(Self { digest: Decode::decode(r)?, tx: Decode::decode(r)?, position: r.uint()?, kid: Decode::decode(r)? })
     }
 }
 

@@ -90,6 +90,12 @@ impl Transaction {
         Ok(Self(Arc::new(Parts { id, kid, signature, call, bytes: bytes.into(), message })))
     }
 
+    /// The id alone, without reading the call: enough to look the transaction up.
+    pub fn id_of(bytes: &[u8]) -> Result<TxId, TransactionError> {
+        let (kid, payload, _) = decode_envelope(bytes).map_err(TransactionError::Envelope)?;
+        Ok(TxId(Hash::of(&sig_structure(&protected_header(&kid), payload)).0))
+    }
+
     pub fn id(&self) -> TxId {
         self.0.id
     }
@@ -253,6 +259,7 @@ mod tests {
     fn the_same_call_has_one_id_and_any_change_has_another() {
         let a = sample(Value::from(1u64));
         assert_eq!(a.id(), sample(Value::from(1u64)).id());
+        assert_eq!(Transaction::id_of(a.bytes()), Ok(a.id()));
         assert_ne!(a.id(), sample(Value::from(2u64)).id());
     }
 

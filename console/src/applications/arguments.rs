@@ -5,7 +5,7 @@ use crate::names::random_bytes;
 use chain_types::Value;
 use chain_types::genesis::Text;
 use chain_types::manifest::{
-    ArgKind, ArgSpec, ArgumentFault, CallSpec, Fault, Field, FieldType, Instance, LotField, Module, Place, arguments_from_json,
+    ArgKind, ArgSpec, ArgumentFault, CallSpec, Check, Fault, FaultKind, Field, FieldType, Instance, LotField, Module, Place, arguments_from_json,
     commitment, text,
 };
 use serde::Serialize;
@@ -102,7 +102,7 @@ fn field_input(name: &str, field: &Field, first: bool) -> Input {
     Input {
         name: name.to_owned(),
         label: field.title.clone().unwrap_or_else(|| both(name, name)),
-        hint: field.help.clone().or_else(|| field.check.map(|check| check.describe())),
+        hint: field.help.clone().or_else(|| field.check.map(expected)),
         kind,
         required: field.required && first,
         choices,
@@ -170,12 +170,16 @@ fn arg_input(instance: &Instance, call: &CallSpec, arg: &ArgSpec, organisations:
         }
         "reason" | "measures" | "summary" => input.kind = "area",
         "product" if call.name == "register_product" => {
-            let check = instance.profile.as_ref().map(|profile| profile.codes.item.check.describe());
-            input.hint = check;
+            input.hint = instance.profile.as_ref().map(|profile| expected(profile.codes.item.check));
         }
         _ => {}
     }
     input
+}
+
+/// What a code must be like.
+fn expected(check: Check) -> Text {
+    Fault::from(FaultKind::from(check)).text()
 }
 
 /// What a lot must say of itself, as the manifest has it.
@@ -217,7 +221,7 @@ pub fn assemble(instance: &Instance, call: &CallSpec, typed: &Map<String, Json>)
                     }
                     kept.push(one);
                 }
-                Err(Fault(reason)) => faults.push(fault(name, reason)),
+                Err(wrong) => faults.push(fault(name, wrong.text())),
             },
             (None, None) if matches!(name.as_str(), "read_point" | "biz_location") => {
                 at.insert(name.clone(), value.clone());

@@ -1,23 +1,30 @@
 //! The audit log: pages, CSV, and a check of the whole chain of rows.
 
-use super::extract::{Query, View};
+use super::extract::{Path, Query, View};
 use super::middleware::percent_encode;
 use crate::app::App;
 use crate::audit::Verdict;
 use crate::auth::{Action, Principal, Resource};
 use crate::error::{Error, FieldErrors, Result};
+use crate::service::audit_anchor;
 use crate::service::audit_log::{self, Filter};
 use crate::service::tenants;
+use crate::text::Message;
 use crate::time;
 use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
 
 pub fn router() -> Router<App> {
-    Router::new().route("/audit", get(list)).route("/audit.csv", get(csv)).route("/audit/check", get(check))
+    Router::new()
+        .route("/audit", get(list))
+        .route("/audit.csv", get(csv))
+        .route("/audit/check", get(check))
+        .route("/audit/anchor", post(anchor))
+        .route("/audit/anchors/{root}/evidence", get(evidence))
 }
 
 #[derive(Deserialize)]
@@ -48,6 +55,8 @@ async fn list(view: View, principal: Principal, Query(asked): Query<Asked>) -> R
         "actions": audit_log::actions(&view.app, &principal).await?,
         "tenants": tenants,
         "head": audit_log::head(&view.app, &principal).await?,
+        "anchors": audit_anchor::newest(&view.app, &principal).await?,
+        "can_anchor": principal.can(Action::AnchorAudit, &Resource::City),
         "query": query_text(&asked.filter),
     });
     view.form("audit/list.html", &asked.filter, &errors, &data)
@@ -70,6 +79,16 @@ async fn csv(view: View, principal: Principal, Query(filter): Query<Filter>) -> 
     let name = format!("attachment; filename=\"audit-{}.csv\"", time::local_date(time::now_ms()));
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], csv)
         .into_response())
+}
+
+/// Anchors the log's end on the city chain.
+async fn anchor(view: View, principal: Principal) -> Result<Response> {
+    let head = audit_anchor::now(&view.app, &principal).await?;
+    Ok(view.done("/audit", Message::new("audit-anchored").with("seq", head.seq)))
+}
+
+async fn evidence(view: View, principal: Principal, Path(root): Path<String>) -> Result<Response> {
+    Ok(super::api::evidence_file(audit_anchor::evidence(&view.app, &principal, &root).await?))
 }
 
 async fn check(view: View, principal: Principal) -> Result<Response> {

@@ -3,10 +3,12 @@
 //! To add a section: a file with `router()`, one line below, one row in `nav.rs`, templates under the same name, texts in both locales.
 
 mod account;
+pub mod api;
 pub mod assets;
 mod audit;
 mod chains;
 pub mod cookie;
+mod developers;
 mod events;
 pub mod extract;
 mod gallery;
@@ -42,6 +44,8 @@ pub fn router(app: App) -> Router {
         .merge(chains::router())
         .merge(tenants::router())
         .merge(users::router())
+        .merge(developers::router())
+        .merge(api::router(app.clone()))
         .merge(audit::router())
         .merge(search::router())
         .merge(events::router())

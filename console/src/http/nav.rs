@@ -34,6 +34,14 @@ const SECTIONS: &[Section] = &[
         needs: Some((Action::ViewChain, Of::Own)),
     },
     Section {
+        group: "build",
+        key: "developers",
+        href: "/developers",
+        icon: "code",
+        shortcut: "d",
+        needs: Some((Action::ViewApiKeys, Of::Tenant)),
+    },
+    Section {
         group: "manage",
         key: "tenants",
         href: "/tenants",

@@ -15,5 +15,15 @@ pub fn router() -> Router<App> {
 
 async fn show(view: View, principal: Principal) -> Result<Response> {
     let overview = overview::of(&view.app, &principal).await?;
-    view.page("overview.html", &overview)
+    let mut data = serde_json::to_value(&overview).map_err(anyhow::Error::from)?;
+    // The chains are a part of their own: it asks again by itself when something changes.
+    if let (Some(data), serde_json::Value::Object(chains)) =
+        (data.as_object_mut(), super::chains::cards(&view.app, &principal))
+    {
+        data.extend(chains);
+    }
+    if view.info.partial {
+        return view.page("chains/overview_part.html", &data);
+    }
+    view.page("overview.html", &data)
 }

@@ -16,7 +16,7 @@ use crate::state::StateError;
 
 /// An instance's configuration, parsed.
 pub enum InstanceConfig {
-    Anchor(AnchorConfig),
+    Anchor(Box<AnchorConfig>),
     Trace(TraceConfig),
 }
 
@@ -73,7 +73,8 @@ impl Applications {
             None => None,
             Some(record) => {
                 let version: Option<VersionRecord> = state.get(&version_key(app, record.revision))?;
-                let version = version.ok_or_else(|| StateError(format!("application `{app}` has no version record")))?;
+                let version =
+                    version.ok_or_else(|| StateError(format!("application `{app}` has no version record")))?;
                 Some(Arc::new(Installed::parse(record.status, &version.manifest)?))
             }
         };
@@ -96,7 +97,8 @@ impl Installed {
     fn parse(status: AppStatus, manifest: &ChainPart) -> Result<Self, StateError> {
         let mut instances = BTreeMap::new();
         for (name, instance) in manifest.instances.iter() {
-            let config = configuration(instance).ok_or_else(|| StateError(format!("instance `{name}` cannot be read")))?;
+            let config =
+                configuration(instance).ok_or_else(|| StateError(format!("instance `{name}` cannot be read")))?;
             instances.insert(name.to_owned(), (instance.module, Arc::new(config)));
         }
         let mut allow: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
@@ -113,7 +115,7 @@ impl Installed {
 /// `None` only for what `install` would have refused.
 fn configuration(instance: &Instance) -> Option<InstanceConfig> {
     match instance.module {
-        Module::Anchor => AnchorConfig::of(instance).map(InstanceConfig::Anchor),
+        Module::Anchor => AnchorConfig::of(instance).map(|config| InstanceConfig::Anchor(Box::new(config))),
         Module::Trace => TraceConfig::of(instance).map(InstanceConfig::Trace),
         _ => None,
     }

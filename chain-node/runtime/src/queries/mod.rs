@@ -41,7 +41,9 @@ pub(crate) fn page<S: StateView, T: DeserializeOwned>(
 ) -> Result<Vec<(Vec<u8>, T)>, StateError> {
     let after = after.map(|id| [prefix, id].concat());
     let records = view.scan(prefix, after.as_deref(), limit.min(MAX_PAGE))?;
-    let one = |(key, value): (Vec<u8>, Vec<u8>)| Ok((key.get(prefix.len()..).unwrap_or_default().to_vec(), decode(&key, &value)?));
+    let one = |(key, value): (Vec<u8>, Vec<u8>)| {
+        Ok((key.get(prefix.len()..).unwrap_or_default().to_vec(), decode(&key, &value)?))
+    };
     records.into_iter().map(one).collect()
 }
 

@@ -65,12 +65,15 @@ fn versions_are_added_and_none_is_lost() {
     chain.ok(CLERK, APP, "papers", "withdraw", json!({"number": number, "reason": "a mistake"}));
     let versions = queries::anchor_versions(&chain.state, APP, "papers", &number, None, 10).unwrap();
     let seen: Vec<_> = versions.iter().map(|v| (v.record.version, v.record.files.len(), v.record.status)).collect();
-    assert_eq!(seen, [
-        (1, 1, RecordStatus::Anchored),
-        (2, 1, RecordStatus::Anchored),
-        (3, 0, RecordStatus::Anchored),
-        (4, 0, RecordStatus::Withdrawn)
-    ]);
+    assert_eq!(
+        seen,
+        [
+            (1, 1, RecordStatus::Anchored),
+            (2, 1, RecordStatus::Anchored),
+            (3, 0, RecordStatus::Anchored),
+            (4, 0, RecordStatus::Withdrawn)
+        ]
+    );
     assert_eq!(versions[3].record.fields.get("topic"), Some(&FieldValue::Text("two".to_owned())));
     assert!(versions[3].record.fields.contains_key("name"), "fields that are not replaced stay");
     let later = queries::anchor_versions(&chain.state, APP, "papers", &number, Some(2), 1).unwrap();
@@ -91,13 +94,15 @@ fn any_account_anchors_digests_with_the_chains_own_instance() {
 #[test]
 fn each_guard_decides() {
     let mut chain = Chain::new();
-    let ahead = |chain: &Chain, ms: u64| with("when", FieldValue::Integer(i64::try_from(chain.context.time_ms + ms).unwrap()));
+    let ahead =
+        |chain: &Chain, ms: u64| with("when", FieldValue::Integer(i64::try_from(chain.context.time_ms + ms).unwrap()));
     let far = ahead(&chain, 10_001);
     chain.refused(CLERK, APP, "papers", "anchor", far, Code::TimeInFuture);
     let near = ahead(&chain, 10_000);
     chain.ok(CLERK, APP, "papers", "anchor", near);
     // Without guards: others append, a withdrawal needs no reason; but it stays the owner's.
-    let number = field(&chain.ok(CLERK, APP, "plain", "anchor", json!({"fields": {"topic": "a"}})), "anchored", "number");
+    let number =
+        field(&chain.ok(CLERK, APP, "plain", "anchor", json!({"fields": {"topic": "a"}})), "anchored", "number");
     chain.ok(MAKER_DESK, APP, "plain", "append", json!({"number": number, "fields": {"topic": "b"}}));
     chain.refused(MAKER_DESK, APP, "plain", "withdraw", json!({"number": number}), Code::NotOwner);
     chain.ok(CLERK, APP, "plain", "withdraw", json!({"number": number}));
@@ -122,7 +127,14 @@ pub fn refusals() {
     c.refused(MAKER_DESK, APP, "papers", "withdraw", json!({"number": number, "reason": "x"}), Code::NotOwner);
     c.refused(CLERK, APP, "papers", "withdraw", json!({"number": number}), Code::ReasonMissing);
     c.refused(CLERK, APP, "papers", "withdraw", json!({"number": number, "reason": " "}), Code::ReasonMissing);
-    c.refused(CLERK, APP, "papers", "withdraw", json!({"number": number, "reason": "x".repeat(501)}), Code::FieldInvalid);
+    c.refused(
+        CLERK,
+        APP,
+        "papers",
+        "withdraw",
+        json!({"number": number, "reason": "x".repeat(501)}),
+        Code::FieldInvalid,
+    );
     c.ok(CLERK, APP, "papers", "withdraw", json!({"number": number, "reason": "x"}));
     c.refused(CLERK, APP, "papers", "append", append(&number, &[1]), Code::RecordWithdrawn);
     c.refused(CLERK, APP, "papers", "digests", Digests { digests: vec![Hash::ZERO] }, Code::BatchNotAllowed);

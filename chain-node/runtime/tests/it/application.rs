@@ -37,7 +37,8 @@ fn an_installed_application_is_what_was_sent() {
     let version = queries::application_version(&chain.state, APP, 1).unwrap().unwrap();
     assert_eq!(to_vec(&version.manifest).unwrap(), to_vec(&manifest()).unwrap());
     assert_eq!(queries::applications(&chain.state, None, 10).unwrap().len(), 1);
-    let admitted: Vec<String> = queries::admissions(&chain.state, APP, None, 10).unwrap().into_iter().map(|a| a.of).collect();
+    let admitted: Vec<String> =
+        queries::admissions(&chain.state, APP, None, 10).unwrap().into_iter().map(|a| a.of).collect();
     assert_eq!(admitted, ["city", "maker", "shop"]);
     assert_eq!(queries::assignments(&chain.state, APP, None, 10).unwrap().len(), 3);
 }
@@ -124,7 +125,13 @@ pub fn refusals() {
     refused(&mut c, MAKER, "suspend", json!({"app": APP}), Code::NotAppOwner);
     refused(&mut c, CITY, "resume", json!({"app": APP}), Code::AppStatus);
     refused(&mut c, CITY, "upgrade", upgrade("1.0.0", &manifest()), Code::VersionNotHigher);
-    refused(&mut c, CITY, "upgrade", Install { template: "x".to_owned(), ..upgrade("2.0.0", &manifest()) }, Code::OtherTemplate);
+    refused(
+        &mut c,
+        CITY,
+        "upgrade",
+        Install { template: "x".to_owned(), ..upgrade("2.0.0", &manifest()) },
+        Code::OtherTemplate,
+    );
     refused(&mut c, CITY, "upgrade", upgrade("2.0.0", &changed("AB{yyyy}", "AC{yyyy}")), Code::UpgradeIncompatible);
     application(&mut c, CITY, "upgrade", upgrade("2.0.0", &manifest()));
     let admit = |organisation: &str, roles: &[&str]| json!({"app": APP, "organisation": organisation, "roles": roles});
@@ -154,7 +161,8 @@ fn huge() -> ChainPart {
 
 #[test]
 fn the_hash_of_a_manifest_does_not_depend_on_the_order_of_its_text() {
-    let role = |n: &str| (n.to_owned(), chain_types::manifest::Role { title: Text { zh: "甲".into(), en: "A".into() } });
+    let role =
+        |n: &str| (n.to_owned(), chain_types::manifest::Role { title: Text { zh: "甲".into(), en: "A".into() } });
     let (mut one, mut two) = (manifest(), manifest());
     one.roles = [role("a"), role("b")].into_iter().collect();
     two.roles = [role("b"), role("a")].into_iter().collect();

@@ -16,10 +16,13 @@ fn any_call(chain: &mut Chain, kind: u8, n: u32, m: u32) -> Transaction {
         1 => chain.sign(MAKER_DESK, APP, "goods", "ship", json!({"codes": codes, "destination": "shop"})),
         2 => chain.sign(SHOP_DESK, APP, "goods", "receive", json!({ "codes": codes })),
         3 => chain.sign(MAKER_DESK, APP, "goods", "destroy", json!({"codes": codes, "reason": "x"})),
-        4 => chain.sign(MAKER_DESK, APP, "goods", "commission", json!({"product": PRODUCT, "lot": "L1", "codes": codes})),
+        4 => {
+            chain.sign(MAKER_DESK, APP, "goods", "commission", json!({"product": PRODUCT, "lot": "L1", "codes": codes}))
+        }
         5 => chain.sign(CLERK, APP, "papers", "anchor", json!({"fields": {"topic": if n > m { "one" } else { "no" }}})),
         6 => {
-            let counts = json!([{"code": codes[0], "count": 1, "last_ms": 1}, {"code": codes[1], "count": n, "last_ms": 1}]);
+            let counts =
+                json!([{"code": codes[0], "count": 1, "last_ms": 1}, {"code": codes[1], "count": n, "last_ms": 1}]);
             chain.sign(SHOP_DESK, APP, "goods", "record_scans", json!({ "counts": counts }))
         }
         7 => chain.sign(CITY, "chain", "application", if n > m { "suspend" } else { "resume" }, json!({"app": APP})),

@@ -101,7 +101,11 @@ impl Chain {
         let mut state = MemoryState::default();
         state.apply(genesis_state(&genesis).unwrap());
         let fingerprint = genesis.fingerprint();
-        Self { state, context: BlockContext { version: 1, fingerprint, height: 1, time_ms: START_MS, log_size: 0 }, salt: 0 }
+        Self {
+            state,
+            context: BlockContext { version: 1, fingerprint, height: 1, time_ms: START_MS, log_size: 0 },
+            salt: 0,
+        }
     }
 
     /// With the application and its accounts.
@@ -116,7 +120,13 @@ impl Chain {
             (MAKER, "maker", MAKER_DESK, vec!["clerk", "maker"]),
             (SHOP, "shop", SHOP_DESK, vec!["shop", "bureau"]),
         ] {
-            chain.ok(CITY, "chain", "application", "admit", json!({"app": APP, "organisation": organisation, "roles": roles}));
+            chain.ok(
+                CITY,
+                "chain",
+                "application",
+                "admit",
+                json!({"app": APP, "organisation": organisation, "roles": roles}),
+            );
             let args = Assign { app: APP, key: key(account).public(), roles };
             chain.ok(admin, "chain", "application", "assign", args);
         }
@@ -179,14 +189,23 @@ impl Chain {
 
     /// A call that must apply.
     pub fn ok<T: Serialize>(&mut self, who: u8, app: &str, instance: &str, method: &str, args: T) -> Vec<Event> {
-        let events = self.call(who, app, instance, method, args).unwrap_or_else(|r| panic!("{instance}.{method}: {r:?}"));
+        let events =
+            self.call(who, app, instance, method, args).unwrap_or_else(|r| panic!("{instance}.{method}: {r:?}"));
         let module = module_of(app, instance);
         SEEN.with_borrow_mut(|seen| seen.events.extend(events.iter().map(|e| (module, e.name.clone()))));
         events
     }
 
     /// A call that must be refused, with every parameter that its sentences use.
-    pub fn refused<T: Serialize>(&mut self, who: u8, app: &str, instance: &str, method: &str, args: T, code: Code) -> Refusal {
+    pub fn refused<T: Serialize>(
+        &mut self,
+        who: u8,
+        app: &str,
+        instance: &str,
+        method: &str,
+        args: T,
+        code: Code,
+    ) -> Refusal {
         let refusal = self.call(who, app, instance, method, args).expect_err(code.as_str());
         assert_eq!(refusal.code, code.as_str(), "{refusal:?}");
         for param in code.params() {

@@ -19,12 +19,17 @@ fn every_described_call_exists_with_exactly_the_described_arguments() {
         for (call, described) in spec.calls.iter().zip(&module.calls) {
             let schema = serde_json::to_value(&described.arguments).unwrap();
             let of = |list: Option<&Value>| -> BTreeSet<String> {
-                list.and_then(Value::as_array).into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+                list.and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|v| v.as_str().map(str::to_owned))
+                    .collect()
             };
             let properties: BTreeSet<String> = schema["properties"].as_object().unwrap().keys().cloned().collect();
             let args: BTreeSet<String> = call.args.iter().map(|a| a.name.to_owned()).collect();
             assert_eq!(properties, args, "{}.{}", spec.name, call.name);
-            let required: BTreeSet<String> = call.args.iter().filter(|a| a.required).map(|a| a.name.to_owned()).collect();
+            let required: BTreeSet<String> =
+                call.args.iter().filter(|a| a.required).map(|a| a.name.to_owned()).collect();
             assert_eq!(of(schema.get("required")), required, "{}.{}", spec.name, call.name);
             assert_eq!(schema["additionalProperties"], json!(false), "{}.{}", spec.name, call.name);
         }
@@ -49,7 +54,8 @@ fn described_calls_are_carried_out_and_others_are_not() {
 fn json_as_a_form_sends_it_becomes_the_arguments_of_the_call() {
     let mut chain = Chain::new();
     let identity = &CHAIN_MODULES[0];
-    let form = json!({"key": key(60).public().to_string(), "label": "window-1", "custody": "self", "administrator": "false"});
+    let form =
+        json!({"key": key(60).public().to_string(), "label": "window-1", "custody": "self", "administrator": "false"});
     let args = arguments_from_json(identity.call("bind_account").unwrap(), None, &form).unwrap();
     chain.ok(CITY, "chain", "identity", "bind_account", &args);
     let manifest = manifest();
@@ -64,7 +70,8 @@ fn json_as_a_form_sends_it_becomes_the_arguments_of_the_call() {
     let args = arguments_from_json(CHAIN_MODULES[2].call("install").unwrap(), None, &install).unwrap();
     chain.ok(CITY, "chain", "application", "install", &args);
     let title = json!({"zh": "法院", "en": "Court"});
-    let admit = json!({"id": "court", "title": title, "administrator": key(61).public().to_string(), "custody": "self"});
+    let admit =
+        json!({"id": "court", "title": title, "administrator": key(61).public().to_string(), "custody": "self"});
     let form = json!({"action": {"admit_organisation": admit}});
     let args = arguments_from_json(CHAIN_MODULES[1].call("propose").unwrap(), None, &form).unwrap();
     chain.ok(CITY, "chain", "governance", "propose", &args);

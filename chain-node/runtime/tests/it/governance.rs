@@ -2,10 +2,10 @@
 
 use chain_runtime::modules::governance::state::ProposalStatus;
 use chain_runtime::queries;
+use chain_types::PublicKey;
 use chain_types::account::Custody;
 use chain_types::genesis::{Governance, Text};
 use chain_types::manifest::Code;
-use chain_types::PublicKey;
 use serde::Serialize;
 use serde_json::json;
 
@@ -33,7 +33,9 @@ struct Admit {
 fn admit(id: &str, administrator: u8) -> Propose {
     let title = Text { zh: "法院".to_owned(), en: "Court".to_owned() };
     let administrator = key(administrator).public();
-    Propose { action: Action::AdmitOrganisation(Admit { id: id.to_owned(), title, administrator, custody: Custody::Own }) }
+    Propose {
+        action: Action::AdmitOrganisation(Admit { id: id.to_owned(), title, administrator, custody: Custody::Own }),
+    }
 }
 
 fn admitted(chain: &Chain, id: &str) -> bool {
@@ -45,12 +47,13 @@ fn under_platform_the_operator_alone_decides() {
     let mut chain = Chain::bare(Governance::Platform);
     let events = chain.ok(CITY, "chain", "governance", "propose", admit("court", 40));
     assert!(admitted(&chain, "court"), "{events:?}");
-    chain.ok(40, "chain", "identity", "bind_account", Bind {
-        key: key(41).public(),
-        label: "window-1",
-        custody: Custody::Own,
-        administrator: false,
-    });
+    chain.ok(
+        40,
+        "chain",
+        "identity",
+        "bind_account",
+        Bind { key: key(41).public(), label: "window-1", custody: Custody::Own, administrator: false },
+    );
     let events = chain.ok(MAKER, "chain", "governance", "propose", admit("tax", 42));
     assert!(!admitted(&chain, "tax"), "another organisation's proposal waits");
     let proposal: u64 = field(&events, "proposed", "proposal").parse().unwrap();

@@ -1,5 +1,6 @@
 //! The promises of the rules, kept by executing blocks: one binary, one file a promise.
 
+mod catalog;
 mod chain;
 
 mod anchor;

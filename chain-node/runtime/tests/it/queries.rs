@@ -43,7 +43,7 @@ fn every_kind_is_listed_whole_and_found_again() {
     assert_eq!(versions, ["AB20260002/1", "AB20260002/2", "AB20260002/3", "AB20260002/4"]);
     assert_eq!(ids(&chain, GOODS, "product", None), [PRODUCT]);
     let lot = format!("{PRODUCT}/L1");
-    assert_eq!(ids(&chain, GOODS, "lot", Some(PRODUCT)), [lot.clone()]);
+    assert_eq!(ids(&chain, GOODS, "lot", Some(PRODUCT)), [lot.as_str()]);
     assert_eq!(ids(&chain, GOODS, "item", Some(PRODUCT)), codes(0..4));
     assert_eq!(ids(&chain, GOODS, "event", Some(&lot)).len(), 4);
     assert_eq!(ids(&chain, GOODS, "event", Some(&code(0))).len(), 2);
@@ -76,7 +76,9 @@ fn what_is_found_names_the_keys_that_prove_it() {
 #[test]
 fn what_is_not_there_is_not_found() {
     let chain = stocked("goods");
-    for (kind, id) in [("item", "x"), ("lot", "x"), ("lot", "x/y"), ("event", "x"), ("recall", "1"), ("box", "1"), ("", "1")] {
+    for (kind, id) in
+        [("item", "x"), ("lot", "x"), ("lot", "x/y"), ("event", "x"), ("recall", "1"), ("box", "1"), ("", "1")]
+    {
         assert_eq!(find(&chain.state, GOODS, kind, id).unwrap(), None, "{kind} {id}");
     }
     assert_eq!(find(&chain.state, PAPERS, "version", "AB20260001/1").unwrap(), None);

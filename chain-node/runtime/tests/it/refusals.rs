@@ -25,7 +25,8 @@ fn every_refusal_is_provoked_and_every_event_happens() {
         let own: BTreeSet<Code> = provoked.iter().copied().filter(|c| !COMMON_REFUSALS.contains(c)).collect();
         let named: BTreeSet<Code> = spec.refusals.iter().copied().collect();
         assert_eq!(own, named, "{}", spec.name);
-        let happened: BTreeSet<&str> = seen.events.iter().filter(|(m, _)| *m == spec.name).map(|(_, e)| e.as_str()).collect();
+        let happened: BTreeSet<&str> =
+            seen.events.iter().filter(|(m, _)| *m == spec.name).map(|(_, e)| e.as_str()).collect();
         let named: BTreeSet<&str> = spec.events.iter().copied().collect();
         assert_eq!(happened, named, "{}", spec.name);
     }

@@ -10,7 +10,10 @@ fn calls() -> Vec<MethodRef> {
     let manifest = manifest();
     let of = |name: &str| {
         let spec = manifest.spec_of(name).unwrap();
-        spec.calls.iter().map(|call| MethodRef { instance: name.to_owned(), method: call.name.to_owned() }).collect::<Vec<_>>()
+        spec.calls
+            .iter()
+            .map(|call| MethodRef { instance: name.to_owned(), method: call.name.to_owned() })
+            .collect::<Vec<_>>()
     };
     manifest.instances.names().flat_map(of).collect()
 }

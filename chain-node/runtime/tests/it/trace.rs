@@ -210,7 +210,11 @@ fn registration_refusals() {
     maker("register_product", product("09506000134353"), Code::CodeInvalid);
     maker("register_product", product(PRODUCT), Code::ProductExists);
     maker("register_product", json!({"product": "00614141123452", "fields": {}}), Code::FieldMissing);
-    maker("register_product", json!({"product": "00614141123452", "fields": {"name": "a", "x": "b"}}), Code::FieldUnknown);
+    maker(
+        "register_product",
+        json!({"product": "00614141123452", "fields": {"name": "a", "x": "b"}}),
+        Code::FieldUnknown,
+    );
     maker("register_product", json!({"product": "00614141123452", "fields": {"name": ""}}), Code::FieldInvalid);
     let changed = |name: &str, value: Value| {
         let mut lot = lot("L2");
@@ -232,7 +236,8 @@ fn registration_refusals() {
     maker("commission", commission("L1", vec![]), Code::ListSize);
     maker("commission", commission("L1", vec![code(9), code(9)]), Code::CodeRepeated);
     maker("commission", commission("L1", codes(0..1001)), Code::ListSize);
-    let more = json!({"product": PRODUCT, "lot": "L2", "made_on": "2026-01-01", "expire_on": "2026-01-10", "quantity": 9});
+    let more =
+        json!({"product": PRODUCT, "lot": "L2", "made_on": "2026-01-01", "expire_on": "2026-01-10", "quantity": 9});
     c.ok(MAKER_DESK, APP, "goods", "open_lot", more);
     let mut maker = |method: &str, args: Value, code| drop(c.refused(MAKER_DESK, APP, "goods", method, args, code));
     maker("commission", commission("L2", codes(0..1)), Code::CodeExists);
@@ -240,7 +245,13 @@ fn registration_refusals() {
     maker("commission", commission("L2", vec![code(9).replace("0009", "000a")]), Code::CodeInvalid);
     maker("commission", commission("L2", vec![code(9).replace(PRODUCT, "00614141123452")]), Code::CodeOtherProduct);
     // A second maker has the role, and not the product.
-    c.ok(CITY, "chain", "application", "admit", json!({"app": APP, "organisation": "city", "roles": ["clerk", "maker", "bureau"]}));
+    c.ok(
+        CITY,
+        "chain",
+        "application",
+        "admit",
+        json!({"app": APP, "organisation": "city", "roles": ["clerk", "maker", "bureau"]}),
+    );
     let roles = vec!["clerk", "maker", "bureau"];
     c.ok(CITY, "chain", "application", "assign", Assign { app: APP, key: key(CLERK).public(), roles });
     c.refused(CLERK, APP, "goods", "open_lot", lot("L3"), Code::NotOwner);

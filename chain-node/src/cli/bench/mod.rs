@@ -45,7 +45,10 @@ impl Bench {
     }
 
     async fn measure(self) -> anyhow::Result<()> {
-        let dir = self.dir.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("citychain-bench-{}", std::process::id())));
+        let dir = self
+            .dir
+            .clone()
+            .unwrap_or_else(|| std::env::temp_dir().join(format!("citychain-bench-{}", std::process::id())));
         let fsync = disk::fsync_us(&dir)?;
         let chain = Chain::start(&dir, self.validators).await?;
         let rows = self.rows(&chain, fsync).await;

@@ -36,8 +36,10 @@ struct Machine {
 
 pub fn print(rows: &[Row], validators: u8, json: Option<&Path>) -> anyhow::Result<()> {
     let machine = machine();
-    println!("{} validators as processes on loopback; {}, {} cores, {} MiB; Linux {}", validators, machine.processor,
-        machine.cores, machine.memory_mib, machine.kernel);
+    println!(
+        "{} validators as processes on loopback; {}, {} cores, {} MiB; Linux {}",
+        validators, machine.processor, machine.cores, machine.memory_mib, machine.kernel
+    );
     println!("fsync on, every signature checked on every validator; load generator on the same cores\n");
     for row in rows {
         let value = if row.value >= 100.0 { format!("{:.0}", row.value) } else { format!("{:.2}", row.value) };

@@ -8,7 +8,8 @@ use super::writer::Writer;
 
 /// A `serde` type as an open value. Fails only for types that CBOR cannot hold, such as 128-bit integers.
 pub fn to_value<T: Serialize>(object: &T) -> Result<Value, DecodeError> {
-    Value::serialized(object).map_err(|_| DecodeError { offset: 0, fault: Fault::Invalid("value: CBOR cannot hold it") })
+    Value::serialized(object)
+        .map_err(|_| DecodeError { offset: 0, fault: Fault::Invalid("value: CBOR cannot hold it") })
 }
 
 /// An open value as a `serde` type.

@@ -46,6 +46,7 @@ pub enum Record {
 
 /// What is proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a package has one subject and is handled alone")]
 pub enum Subject {
     Act {
         record: Record,

@@ -69,9 +69,7 @@ impl CheckName {
             Self::Certificate => {
                 ("超过三分之二的验证者签署了该区块", "more than two thirds of the validators signed the block")
             }
-            Self::Header => {
-                ("记录的区块由被签署的区块头锁定", "the record's block is locked in by the signed header")
-            }
+            Self::Header => ("记录的区块由被签署的区块头锁定", "the record's block is locked in by the signed header"),
             Self::Path => (
                 "记录在链上，此后未改；不证明上链之前为真",
                 "the record is on the chain, unchanged since; not that it was true before",
@@ -83,9 +81,7 @@ impl CheckName {
                 "历史未被退役密钥重写（需城市主链见证）",
                 "history was not rewritten with retired keys (needs the city chain's witness)",
             ),
-            Self::Cosignatures => {
-                ("日志检查点另有独立共签", "the log's checkpoint is cosigned independently")
-            }
+            Self::Cosignatures => ("日志检查点另有独立共签", "the log's checkpoint is cosigned independently"),
         }
     }
 }

@@ -23,10 +23,11 @@ impl Date {
 
     /// `YYYY-MM-DD`, if there is such a day.
     pub fn parse(text: &str) -> Option<Self> {
-        let well_formed = text.len() == 10 && text.bytes().enumerate().all(|(at, b)| match at {
-            4 | 7 => b == b'-',
-            _ => b.is_ascii_digit(),
-        });
+        let well_formed = text.len() == 10
+            && text.bytes().enumerate().all(|(at, b)| match at {
+                4 | 7 => b == b'-',
+                _ => b.is_ascii_digit(),
+            });
         let part = |from, to| text.get(from..to).and_then(|t| t.parse::<i64>().ok());
         let date = Self { year: part(0, 4)?, month: part(5, 7)?, day: part(8, 10)? };
         (well_formed && date.year >= 1 && civil(date.days()) == date).then_some(date)
@@ -110,7 +111,17 @@ mod tests {
         for good in ["2026-11-23", "2024-02-29", "2000-02-29", "0001-01-01", "9999-12-31"] {
             assert_eq!(Date::parse(good).map(|d| d.to_string()).as_deref(), Some(good));
         }
-        for bad in ["2026-02-29", "1900-02-29", "2026-13-01", "2026-00-10", "2026-1-01", "20260101", "2026-01-01 ", "0000-01-01", "２０２６-01-01"] {
+        for bad in [
+            "2026-02-29",
+            "1900-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-1-01",
+            "20260101",
+            "2026-01-01 ",
+            "0000-01-01",
+            "２０２６-01-01",
+        ] {
             assert_eq!(Date::parse(bad), None, "{bad}");
         }
     }

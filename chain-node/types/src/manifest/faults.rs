@@ -111,7 +111,8 @@ impl Fault {
     /// The fault that a refusal carries.
     pub fn of(refusal: &Refusal) -> Option<Self> {
         let number = |name| refusal.params.get(name).and_then(|n| n.parse().ok());
-        let kind = FaultKind::ALL.iter().copied().find(|k| refusal.params.get("fault").is_some_and(|c| c == k.code()))?;
+        let kind =
+            FaultKind::ALL.iter().copied().find(|k| refusal.params.get("fault").is_some_and(|c| c == k.code()))?;
         Some(Self { kind, min: number("min").unwrap_or(0), max: number("max").unwrap_or(0) })
     }
 }

@@ -153,7 +153,9 @@ impl Field {
             (Place::Commitment, ..) => fault(FaultKind::Commitment),
             (_, FieldType::Digest | FieldType::File | FieldType::Account, FieldValue::Digest(_)) => Ok(()),
             (_, FieldType::Boolean, FieldValue::Boolean(_)) => Ok(()),
-            (_, FieldType::Integer | FieldType::Money | FieldType::Quantity, FieldValue::Integer(n)) => self.in_range(*n),
+            (_, FieldType::Integer | FieldType::Money | FieldType::Quantity, FieldValue::Integer(n)) => {
+                self.in_range(*n)
+            }
             (_, FieldType::Datetime, FieldValue::Integer(n)) => time_in_range(*n),
             (_, FieldType::Digests, FieldValue::Digests(files)) => self.file_count(files.len()),
             (_, kind, FieldValue::Text(text)) => self.accepts_text(kind, text),

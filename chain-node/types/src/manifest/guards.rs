@@ -79,7 +79,9 @@ impl TryFrom<Form> for Guard {
             Form::Name(name) => {
                 let plain = PLAIN.into_iter().find(|g| g.name() == name);
                 plain.ok_or_else(|| match name.as_str() {
-                    "clock_offset_max" => "guard `clock_offset_max` needs a span, such as {clock_offset_max: 10s}".into(),
+                    "clock_offset_max" => {
+                        "guard `clock_offset_max` needs a span, such as {clock_offset_max: 10s}".into()
+                    }
                     _ => format!("no guard is called `{name}`"),
                 })
             }
@@ -112,7 +114,14 @@ mod tests {
         for guard in all {
             assert_eq!(from_slice::<Guard>(&to_vec(&guard).unwrap()), Ok(guard));
         }
-        for bad in ["\"sold_twice\"", "\"clock_offset_max\"", "{\"clock_offset_max\":\"x\"}", "{\"sold_once\":\"1s\"}", "{}", "7"] {
+        for bad in [
+            "\"sold_twice\"",
+            "\"clock_offset_max\"",
+            "{\"clock_offset_max\":\"x\"}",
+            "{\"sold_once\":\"1s\"}",
+            "{}",
+            "7",
+        ] {
             assert!(serde_json::from_str::<Guard>(bad).is_err(), "{bad}");
         }
     }

@@ -80,7 +80,17 @@ mod tests {
 
     #[test]
     fn patterns_that_could_repeat_or_mislead_are_refused() {
-        for bad in ["", "YC", "YC{seq:0}", "YC{seq:13}", "{seq:3}YC", "{yyyy}{yyyy}{seq:3}", "Y C{seq:3}", "$p{seq:3}", "{seq:2}{seq:3}"] {
+        for bad in [
+            "",
+            "YC",
+            "YC{seq:0}",
+            "YC{seq:13}",
+            "{seq:3}YC",
+            "{yyyy}{yyyy}{seq:3}",
+            "Y C{seq:3}",
+            "$p{seq:3}",
+            "{seq:2}{seq:3}",
+        ] {
             assert!(NumberPattern::parse(bad).is_err(), "{bad}");
         }
     }

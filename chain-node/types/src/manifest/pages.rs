@@ -264,36 +264,24 @@ impl Page {
     /// What every page has.
     pub fn head(&self) -> PageHead<'_> {
         match self {
-            Self::List(p) | Self::Board(p) | Self::Desk(p) | Self::Ledger(p) => PageHead {
-                title: p.title.as_ref(),
-                roles: &p.roles,
-                of: Some(&p.of),
-                condition: p.condition.as_ref(),
-            },
-            Self::Detail(p) => PageHead {
-                title: p.title.as_ref(),
-                roles: &p.roles,
-                of: Some(&p.of),
-                condition: p.condition.as_ref(),
-            },
+            Self::List(p) | Self::Board(p) | Self::Desk(p) | Self::Ledger(p) => {
+                PageHead { title: p.title.as_ref(), roles: &p.roles, of: Some(&p.of), condition: p.condition.as_ref() }
+            }
+            Self::Detail(p) => {
+                PageHead { title: p.title.as_ref(), roles: &p.roles, of: Some(&p.of), condition: p.condition.as_ref() }
+            }
             Self::Form(p) => {
                 PageHead { title: p.title.as_ref(), roles: &p.roles, of: None, condition: p.condition.as_ref() }
             }
-            Self::Timeline(p) | Self::Graph(p) => PageHead {
-                title: p.title.as_ref(),
-                roles: &p.roles,
-                of: Some(&p.of),
-                condition: p.condition.as_ref(),
-            },
+            Self::Timeline(p) | Self::Graph(p) => {
+                PageHead { title: p.title.as_ref(), roles: &p.roles, of: Some(&p.of), condition: p.condition.as_ref() }
+            }
             Self::Scan(p) => {
                 PageHead { title: p.title.as_ref(), roles: &p.roles, of: None, condition: p.condition.as_ref() }
             }
-            Self::Labels(p) => PageHead {
-                title: p.title.as_ref(),
-                roles: &p.roles,
-                of: Some(&p.of),
-                condition: p.condition.as_ref(),
-            },
+            Self::Labels(p) => {
+                PageHead { title: p.title.as_ref(), roles: &p.roles, of: Some(&p.of), condition: p.condition.as_ref() }
+            }
             Self::Public(p) => {
                 PageHead { title: p.title.as_ref(), roles: &[], of: Some(&p.of), condition: p.condition.as_ref() }
             }

@@ -121,7 +121,20 @@ mod tests {
 
     #[test]
     fn what_it_does_not_understand_is_refused() {
-        for bad in ["", "^$", "[A-Z]", "^(a|b)$", "^a.b$", "^[z-a]$", "^[^a]$", "^a{3,2}$", "^a{1,999}$", "^a**$", "^\\w$", "^[a$"] {
+        for bad in [
+            "",
+            "^$",
+            "[A-Z]",
+            "^(a|b)$",
+            "^a.b$",
+            "^[z-a]$",
+            "^[^a]$",
+            "^a{3,2}$",
+            "^a{1,999}$",
+            "^a**$",
+            "^\\w$",
+            "^[a$",
+        ] {
             assert_eq!(Pattern::parse(bad), None, "{bad}");
         }
     }

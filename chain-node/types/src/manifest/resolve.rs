@@ -109,7 +109,9 @@ impl AppTemplate {
         let mut used = BTreeSet::new();
         if let Ok(value) = to_value(&open) {
             each_text(&value, &mut |text| {
-                used.extend(references(text).map(|(_, name)| name).filter(|n| questions.contains(n)).map(str::to_owned));
+                used.extend(
+                    references(text).map(|(_, name)| name).filter(|n| questions.contains(n)).map(str::to_owned),
+                );
             });
         }
         used

@@ -44,7 +44,9 @@ impl TryFrom<RuleForm> for Rule {
             RuleForm { on: Some(event), call: Some(call), with, require: None, before: None } => {
                 Ok(Self::On { event, call, with })
             }
-            RuleForm { on: None, call: None, with, require: Some(mut require), before: Some(before) } if with.is_empty() => {
+            RuleForm { on: None, call: None, with, require: Some(mut require), before: Some(before) }
+                if with.is_empty() =>
+            {
                 match (require.remove(CREDENTIAL_VALID), require.is_empty()) {
                     (Some(c), true) => Ok(Self::Require { credential: c.kind, subject: c.subject, before }),
                     _ => Err(format!("a rule can require `{CREDENTIAL_VALID}` and nothing else")),

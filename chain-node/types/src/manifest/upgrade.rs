@@ -28,7 +28,9 @@ fn instance(old: &Instance, new: &Instance, path: &str, faults: &mut Vec<Manifes
     }
     match (&old.record, &new.record) {
         (Some(old), Some(new)) => record(old, new, &format!("{path}.record"), faults),
-        (Some(_), None) => faults.push(error(format!("{path}.record"), "记录类型不能取消", "the record type cannot be dropped")),
+        (Some(_), None) => {
+            faults.push(error(format!("{path}.record"), "记录类型不能取消", "the record type cannot be dropped"))
+        }
         (None, _) => {}
     }
     if let (Some(old), Some(new)) = (&old.profile, &new.profile) {

@@ -179,7 +179,14 @@ mod tests {
             let condition: Condition = serde_json::from_str(good).unwrap();
             assert_eq!(serde_json::to_string(&condition).unwrap(), good);
         }
-        for bad in ["{}", r#"{"field":"a"}"#, r#"{"state":"a","missing":true}"#, r#"{"missing":false}"#, r#"{"state":"a","above":3}"#, r#"{"nope":1}"#] {
+        for bad in [
+            "{}",
+            r#"{"field":"a"}"#,
+            r#"{"state":"a","missing":true}"#,
+            r#"{"missing":false}"#,
+            r#"{"state":"a","above":3}"#,
+            r#"{"nope":1}"#,
+        ] {
             assert!(serde_json::from_str::<Condition>(bad).is_err(), "{bad}");
         }
     }

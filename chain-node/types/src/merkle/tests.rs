@@ -53,8 +53,7 @@ fn an_independent_tree_agrees() {
         theirs.push((n - 1).to_be_bytes().to_vec());
         assert_eq!(theirs.root().as_bytes().as_slice(), roots[n as usize].0);
         let index = n / 2;
-        let proof: Vec<u8> =
-            inclusion_proof(index, n, fetch(&nodes)).unwrap().iter().flat_map(|h| h.0).collect();
+        let proof: Vec<u8> = inclusion_proof(index, n, fetch(&nodes)).unwrap().iter().flat_map(|h| h.0).collect();
         assert_eq!(theirs.prove_inclusion(index as usize).as_bytes(), proof);
     }
 }

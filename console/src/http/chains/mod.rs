@@ -109,6 +109,7 @@ impl Page {
         let data = json!({
             "chain": summary,
             "tab": tab,
+            "here": here(view),
             "topic": topic,
             "transactions": transactions,
             "can_change": principal.can(Action::ChangeChain, &resource),
@@ -133,6 +134,14 @@ impl Page {
     /// The page, or the part of it that changed.
     pub fn show(&self, view: &View, template: &str) -> Result<Response> {
         view.page_or_block(template, "live", &self.data)
+    }
+}
+
+/// The address of this page, to ask for its part again.
+fn here(view: &View) -> String {
+    match view.info.query.as_str() {
+        "" => view.info.path.clone(),
+        query => format!("{}?{query}", view.info.path),
     }
 }
 

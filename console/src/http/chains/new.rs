@@ -26,10 +26,6 @@ pub async fn ask(view: View, principal: Principal, Query(wanted): Query<For>) ->
         .map(|tenant| prefilled(&view.app, &city, tenant))
         .unwrap_or_default();
     let data = data(&view, &city, &typed);
-    if view.info.partial {
-        let whole = merged(&data, &typed);
-        return view.block("chains/new.html", "draft", &whole);
-    }
     view.form("chains/new.html", &typed, &FieldErrors::default(), &data)
 }
 
@@ -141,15 +137,4 @@ fn yaml(view: &View, city: &City, typed: &Typed) -> Json {
             .collect(),
     };
     json!({ "text": home::object_text(&object).unwrap_or_default(), "wrong": wrong })
-}
-
-/// A block is rendered without `View::form`, which adds these two.
-fn merged(data: &Json, typed: &Typed) -> Json {
-    let mut whole = data.clone();
-    if let Some(map) = whole.as_object_mut() {
-        map.insert("form".to_owned(), json!(typed));
-        map.insert("errors".to_owned(), json!({}));
-        map.insert("error_list".to_owned(), json!([]));
-    }
-    whole
 }

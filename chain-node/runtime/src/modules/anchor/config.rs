@@ -24,7 +24,13 @@ pub struct RecordConfig {
 impl AnchorConfig {
     /// Digests only, for everybody: the instance that every chain has.
     pub const fn built_in() -> Self {
-        Self { record: None, batch: true, owner_appends_only: false, withdraw_needs_reason: false, clock_offset_max_ms: None }
+        Self {
+            record: None,
+            batch: true,
+            owner_appends_only: false,
+            withdraw_needs_reason: false,
+            clock_offset_max_ms: None,
+        }
     }
 
     /// The configuration of a checked manifest.

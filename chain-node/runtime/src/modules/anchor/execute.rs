@@ -118,7 +118,9 @@ fn check_fields(
             _ => return refuse(Code::FieldUnknown, [("field", name.clone())]),
         };
         field.accepts(value).map_err(|fault| invalid(name, fault))?;
-        if let (FieldType::Datetime, Some(limit_ms), FieldValue::Integer(ms)) = (field.kind, config.clock_offset_max_ms, value) {
+        if let (FieldType::Datetime, Some(limit_ms), FieldValue::Integer(ms)) =
+            (field.kind, config.clock_offset_max_ms, value)
+        {
             ensure_not_future(call, name, u64::try_from(*ms).unwrap_or(0), limit_ms)?;
         }
     }

@@ -82,6 +82,7 @@ pub fn assignments<S: StateView>(
 ) -> Result<Vec<RolesView<PublicKey>>, StateError> {
     let prefix = key(CHAIN_APP, INSTANCE, ASSIGNMENT, &joined_id(app, b""));
     let records = page(view, &prefix, after.map(|k| k.0.as_slice()), limit)?;
-    let key = |id: Vec<u8>| PublicKey::from_slice(&id).ok_or_else(|| StateError("an account's key is not a key".into()));
+    let key =
+        |id: Vec<u8>| PublicKey::from_slice(&id).ok_or_else(|| StateError("an account's key is not a key".into()));
     records.into_iter().map(|(id, roles)| Ok(RolesView { of: key(id)?, roles })).collect()
 }

@@ -1,7 +1,7 @@
 //! What the calls do.
 
-use chain_types::account::{Account, AccountStatus, Custody, Organisation};
 use chain_types::PublicKey;
+use chain_types::account::{Account, AccountStatus, Custody, Organisation};
 use chain_types::genesis::{Governance, Text, is_name};
 use chain_types::manifest::Code;
 use chain_types::state::{CHAIN_APP, account_key, key};

@@ -47,6 +47,7 @@ pub fn accounts<S: StateView>(
 ) -> Result<Vec<AccountView>, StateError> {
     let prefix = prefix(CHAIN_APP, "identity", ACCOUNT);
     let records = page(view, &prefix, after.map(|k| k.0.as_slice()), limit)?;
-    let key = |id: Vec<u8>| PublicKey::from_slice(&id).ok_or_else(|| StateError("an account's key is not a key".into()));
+    let key =
+        |id: Vec<u8>| PublicKey::from_slice(&id).ok_or_else(|| StateError("an account's key is not a key".into()));
     records.into_iter().map(|(id, account)| Ok(AccountView { key: key(id)?, account })).collect()
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::calls::{Happened, OpenLot};
 use super::config::TraceConfig;
 use super::state::{
-    Action, BizStep, Disposition, EVENT, EventType, LOT, LOT_EVENT, Lot, LotRef, LotStatus, PRODUCT, Product, TraceEvent,
+    Action, BizStep, Disposition, EVENT, EventType, LOT, LOT_EVENT, Lot, LotRef, LotStatus, PRODUCT, Product,
+    TraceEvent,
 };
 use crate::call::{CallContext, CallResult, ensure, refuse};
 use crate::modules::fields::{ensure_date, ensure_not_future, ensure_range, ensure_text};

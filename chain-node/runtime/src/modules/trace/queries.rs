@@ -4,8 +4,8 @@ use chain_types::state::{key, prefix};
 use serde::Serialize;
 
 use super::state::{
-    EVENT, ITEM, Item, ItemStatus, LOT, LOT_EVENT, Lot, LotRef, LotStatus, PRODUCT, Product, RECALL, Recall, SCAN, Scans,
-    TraceEvent,
+    EVENT, ITEM, Item, ItemStatus, LOT, LOT_EVENT, Lot, LotRef, LotStatus, PRODUCT, Product, RECALL, Recall, SCAN,
+    Scans, TraceEvent,
 };
 use crate::modules::joined_id;
 use crate::queries::{page, record, text};
@@ -104,7 +104,12 @@ pub fn recall_key(app: &str, instance: &str, number: u64) -> Vec<u8> {
     key(app, instance, RECALL, &number.to_be_bytes())
 }
 
-pub fn product<S: StateView>(view: &S, app: &str, instance: &str, code: &str) -> Result<Option<ProductView>, StateError> {
+pub fn product<S: StateView>(
+    view: &S,
+    app: &str,
+    instance: &str,
+    code: &str,
+) -> Result<Option<ProductView>, StateError> {
     let found = record(view, &product_key(app, instance, code))?;
     Ok(found.map(|product| ProductView { code: code.to_owned(), product }))
 }
@@ -200,7 +205,12 @@ pub fn lot_events<S: StateView>(
     ids.into_iter().filter_map(|(_, id)| event(view, app, instance, id).transpose()).collect()
 }
 
-pub fn recall<S: StateView>(view: &S, app: &str, instance: &str, number: u64) -> Result<Option<RecallView>, StateError> {
+pub fn recall<S: StateView>(
+    view: &S,
+    app: &str,
+    instance: &str,
+    number: u64,
+) -> Result<Option<RecallView>, StateError> {
     let found = record(view, &recall_key(app, instance, number))?;
     Ok(found.map(|recall| RecallView { number, recall }))
 }

@@ -53,7 +53,7 @@ fn sweep(bytes: &[u8], inputs: &Inputs) -> (String, String) {
 
 /// What every verifier says in the same words: why bytes do not decode is left to each, as are numbers from 10^15 on.
 fn comparable(detail: &str) -> String {
-    let openings = ["not an evidence package", "genesis ", "transaction ", "not a digest entry"];
+    let openings = ["not an evidence package", "genesis ", "transaction ", "not a digest entry", "the account record "];
     let detail = if detail.starts_with("validator `") { "genesis " } else { detail };
     if let Some(opening) = openings.into_iter().find(|opening| detail.starts_with(opening)) {
         return opening.into();

@@ -101,28 +101,55 @@ fn sizes(chain: &ChainPart, prefix: &str, faults: &mut Faults) {
 fn instance(instance: &Instance, path: &str, faults: &mut Faults) {
     let Some(spec) = module_spec(instance.module) else {
         let name = instance.module.name();
-        return faults.add(format!("{path}module"), format!("本版本没有模块 {name}"), format!("this version has no module {name}"));
+        return faults.add(
+            format!("{path}module"),
+            format!("本版本没有模块 {name}"),
+            format!("this version has no module {name}"),
+        );
     };
     for (at, guard) in instance.guards.iter().enumerate() {
         let path = format!("{path}guards[{at}]");
         let known = spec.guards.contains(&guard.name());
-        let (zh, en) = (format!("模块 {} 没有约束 {}", spec.name, guard.name()), format!("module {} has no guard {}", spec.name, guard.name()));
+        let (zh, en) = (
+            format!("模块 {} 没有约束 {}", spec.name, guard.name()),
+            format!("module {} has no guard {}", spec.name, guard.name()),
+        );
         faults.require(known, &path, &zh, &en);
         let once = instance.guards.iter().filter(|g| g.name() == guard.name()).count() == 1;
         faults.require(once, &path, "约束重复", "the guard stands twice");
     }
     match instance.module {
         Module::Anchor => {
-            faults.require(instance.profile.is_none(), format!("{path}profile"), "profile 属于 trace 模块", "a profile belongs to module trace");
+            faults.require(
+                instance.profile.is_none(),
+                format!("{path}profile"),
+                "profile 属于 trace 模块",
+                "a profile belongs to module trace",
+            );
             let any = instance.record.is_some() || instance.batch;
-            faults.require(any, format!("{path}record"), "须有 record，或 batch: true", "needs a record type, or batch: true");
+            faults.require(
+                any,
+                format!("{path}record"),
+                "须有 record，或 batch: true",
+                "needs a record type, or batch: true",
+            );
             if let (Some(record), Some(kind)) = (&instance.record, spec.kind("")) {
                 records::record(record, kind, &format!("{path}record."), faults);
             }
         }
         Module::Trace => {
-            faults.require(instance.record.is_none(), format!("{path}record"), "record 属于 anchor 模块", "a record type belongs to module anchor");
-            faults.require(!instance.batch, format!("{path}batch"), "batch 属于 anchor 模块", "batch belongs to module anchor");
+            faults.require(
+                instance.record.is_none(),
+                format!("{path}record"),
+                "record 属于 anchor 模块",
+                "a record type belongs to module anchor",
+            );
+            faults.require(
+                !instance.batch,
+                format!("{path}batch"),
+                "batch 属于 anchor 模块",
+                "batch belongs to module anchor",
+            );
             match (&instance.profile, spec.kind("product")) {
                 (Some(profile), Some(kind)) => records::profile(profile, kind, &format!("{path}profile."), faults),
                 _ => faults.add(format!("{path}profile"), "须有 profile", "needs a profile"),
@@ -140,9 +167,16 @@ fn allow(chain: &ChainPart, prefix: &str, faults: &mut Faults) {
         for (at, call) in calls.iter().enumerate() {
             let path = format!("{path}[{at}]");
             match chain.instances.get(&call.instance).map(|i| module_spec(i.module)) {
-                None => faults.add(path, format!("没有实例 {}", call.instance), format!("there is no instance {}", call.instance)),
+                None => faults.add(
+                    path,
+                    format!("没有实例 {}", call.instance),
+                    format!("there is no instance {}", call.instance),
+                ),
                 Some(Some(spec)) if spec.call(&call.method).is_none() => {
-                    let (zh, en) = (format!("模块 {} 没有操作 {}", spec.name, call.method), format!("module {} has no call {}", spec.name, call.method));
+                    let (zh, en) = (
+                        format!("模块 {} 没有操作 {}", spec.name, call.method),
+                        format!("module {} has no call {}", spec.name, call.method),
+                    );
                     faults.add(path, zh, en);
                 }
                 Some(_) => {}

@@ -83,7 +83,12 @@ impl AppTemplate {
     }
 
     fn check_requires(&self, faults: &mut Faults) {
-        faults.require((1..=32).contains(&self.requires.validators), "requires.validators", "应在 1 到 32 之间", "must lie between 1 and 32");
+        faults.require(
+            (1..=32).contains(&self.requires.validators),
+            "requires.validators",
+            "应在 1 到 32 之间",
+            "must lie between 1 and 32",
+        );
         for (module, version) in &self.requires.modules {
             let path = format!("requires.modules.{}", module.name());
             match module_spec(*module) {
@@ -109,8 +114,18 @@ impl AppTemplate {
         let used = self.used_questions();
         for (name, question) in self.questions.iter() {
             let path = format!("questions.{name}");
-            faults.require(is_label(name), &path, "名称须为小写字母、数字和下划线", "a name has lower-case letters, digits and underscores");
-            faults.require(used.contains(name), &path, "没有任何地方用到这个答案", "nothing in the manifest uses its answer");
+            faults.require(
+                is_label(name),
+                &path,
+                "名称须为小写字母、数字和下划线",
+                "a name has lower-case letters, digits and underscores",
+            );
+            faults.require(
+                used.contains(name),
+                &path,
+                "没有任何地方用到这个答案",
+                "nothing in the manifest uses its answer",
+            );
             check_question(&path, question, faults);
         }
     }
@@ -122,11 +137,19 @@ fn check_question(path: &str, question: &Question, faults: &mut Faults) {
     if let Some(pattern) = &question.pattern {
         let path = format!("{path}.pattern");
         faults.require(is_text, &path, "只有文本问题可以有格式", "only a text question has a pattern");
-        let (zh, en) = ("格式只支持字符、\\d、字符类及次数，写在 ^ 与 $ 之间", "a pattern is characters, \\d and classes with counts, between ^ and $");
+        let (zh, en) = (
+            "格式只支持字符、\\d、字符类及次数，写在 ^ 与 $ 之间",
+            "a pattern is characters, \\d and classes with counts, between ^ and $",
+        );
         faults.require(Pattern::parse(pattern).is_some(), &path, zh, en);
     }
     let is_enum = question.kind == QuestionType::Enum;
-    faults.require(is_enum != question.values.is_empty(), format!("{path}.values"), "选项用于且只用于 enum 问题", "values belong to enum questions, and those need them");
+    faults.require(
+        is_enum != question.values.is_empty(),
+        format!("{path}.values"),
+        "选项用于且只用于 enum 问题",
+        "values belong to enum questions, and those need them",
+    );
     if let Err((zh, en)) = question.accepts(&question.default) {
         faults.add(format!("{path}.default"), zh, en);
     }

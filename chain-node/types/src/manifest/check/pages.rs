@@ -13,7 +13,12 @@ pub fn check(template: &AppTemplate, faults: &mut Faults) {
     faults.require(!template.pages.is_empty(), "pages", "至少一个页面", "there must be a page");
     for (name, page) in template.pages.iter() {
         let path = format!("pages.{name}");
-        faults.require(is_label(name), &path, "名称须为小写字母、数字和下划线", "a name has lower-case letters, digits and underscores");
+        faults.require(
+            is_label(name),
+            &path,
+            "名称须为小写字母、数字和下划线",
+            "a name has lower-case letters, digits and underscores",
+        );
         let head = page.head();
         roles(&template.chain, head.roles, &path, faults);
         if let Some(title) = head.title {
@@ -34,7 +39,9 @@ fn one(template: &AppTemplate, page: &Page, path: &str, faults: &mut Faults) {
         Page::Detail(p) => detail(chain, p, path, faults),
         Page::Form(p) => call(chain, &p.call, &format!("{path}.call"), faults),
         Page::Timeline(p) => drop(Records::find(chain, &p.of, &format!("{path}.of"), faults)),
-        Page::Graph(_) => faults.add(path, "本版本没有模块记录可画的关系", "no module of this version keeps relations to draw"),
+        Page::Graph(_) => {
+            faults.add(path, "本版本没有模块记录可画的关系", "no module of this version keeps relations to draw")
+        }
         Page::Scan(p) => {
             for (name, method) in p.calls.iter() {
                 call(chain, method, &format!("{path}.calls.{name}"), faults);
@@ -54,7 +61,11 @@ struct Records<'a> {
 impl<'a> Records<'a> {
     fn find(chain: &'a ChainPart, target: &Target, path: &str, faults: &mut Faults) -> Option<Self> {
         let Some(instance) = chain.instances.get(&target.instance) else {
-            faults.add(path, format!("没有实例 {}", target.instance), format!("there is no instance {}", target.instance));
+            faults.add(
+                path,
+                format!("没有实例 {}", target.instance),
+                format!("there is no instance {}", target.instance),
+            );
             return None;
         };
         // An unknown module has been reported with its instance.
@@ -62,7 +73,10 @@ impl<'a> Records<'a> {
         let kind = spec.kind(target.kind.as_deref().unwrap_or(""));
         if kind.is_none() {
             let kinds: Vec<&str> = spec.kinds.iter().map(|k| k.name).collect();
-            let (zh, en) = (format!("{target} 没有记录；可选 {}", kinds.join("、")), format!("{target} has no records; choose from {}", kinds.join(", ")));
+            let (zh, en) = (
+                format!("{target} 没有记录；可选 {}", kinds.join("、")),
+                format!("{target} has no records; choose from {}", kinds.join(", ")),
+            );
             faults.add(path, zh, en);
         }
         kind.map(|kind| Self { instance, kind })
@@ -93,7 +107,10 @@ impl<'a> Records<'a> {
 
 fn roles(chain: &ChainPart, roles: &[String], path: &str, faults: &mut Faults) {
     for role in roles.iter().filter(|r| !chain.roles.contains(r)) {
-        let (zh, en) = (format!("没有人能担任角色 {role}：roles 中没有它"), format!("nobody can hold role {role}: it is not among the roles"));
+        let (zh, en) = (
+            format!("没有人能担任角色 {role}：roles 中没有它"),
+            format!("nobody can hold role {role}: it is not among the roles"),
+        );
         faults.add(format!("{path}.roles"), zh, en);
     }
 }
@@ -116,7 +133,8 @@ fn actions(chain: &ChainPart, actions: &[Action], records: Option<&Records<'_>>,
         roles(chain, &action.roles, &path, faults);
         for role in action.roles.iter().filter(|r| chain.roles.contains(r)) {
             let allowed = chain.allow.get(role).is_some_and(|calls| calls.contains(&action.call));
-            let (zh, en) = (format!("角色 {role} 不能执行 {}", action.call), format!("role {role} may not call {}", action.call));
+            let (zh, en) =
+                (format!("角色 {role} 不能执行 {}", action.call), format!("role {role} may not call {}", action.call));
             faults.require(allowed, format!("{path}.roles"), &zh, &en);
         }
         if let Some(records) = records {
@@ -156,7 +174,12 @@ fn labels(chain: &ChainPart, page: &LabelsPage, path: &str, faults: &mut Faults)
     let records = Records::find(chain, &page.of, &format!("{path}.of"), faults);
     let (zh, en) = ("二维码内容须以 $public_url 开头", "a QR code says an address that begins with $public_url");
     faults.require(page.qr.starts_with("$public_url/"), format!("{path}.qr"), zh, en);
-    faults.require((20..=100).contains(&page.min_mm), format!("{path}.min_mm"), "应在 20 到 100 毫米之间", "must lie between 20 and 100 mm");
+    faults.require(
+        (20..=100).contains(&page.min_mm),
+        format!("{path}.min_mm"),
+        "应在 20 到 100 毫米之间",
+        "must lie between 20 and 100 mm",
+    );
     if let Some(records) = records {
         placeholders(&page.qr, &records, format!("{path}.qr"), faults);
     }
@@ -174,7 +197,11 @@ fn public(chain: &ChainPart, page: &PublicPage, path: &str, faults: &mut Faults)
     faults.require(page.route.starts_with('/'), format!("{path}.route"), "须以 / 开头", "must begin with /");
     placeholders(&page.route, &records, format!("{path}.route"), faults);
     if !page.aliases.is_empty() {
-        faults.add(format!("{path}.aliases"), "本版本不提供其他地址形式", "this version serves no other form of an address");
+        faults.add(
+            format!("{path}.aliases"),
+            "本版本不提供其他地址形式",
+            "this version serves no other form of an address",
+        );
     }
     page.show.iter().for_each(|f| records.require_field(f, format!("{path}.show"), faults));
     if let Some(of) = &page.timeline {
@@ -203,7 +230,10 @@ fn holds(condition: &Condition, page: &PublicPage, records: &Records<'_>, path: 
         }
         Condition::CountAbove { count, above } => {
             faults.require(above.number().is_some(), &path, "above 须为整数", "above must be a whole number");
-            let (zh, en) = ("只能统计 scans，且页面须有 counts_scans: true", "only scans are counted, and the page needs counts_scans: true");
+            let (zh, en) = (
+                "只能统计 scans，且页面须有 counts_scans: true",
+                "only scans are counted, and the page needs counts_scans: true",
+            );
             faults.require(count == "scans" && page.counts_scans, path, zh, en);
         }
         Condition::Credential { credential, .. } => {

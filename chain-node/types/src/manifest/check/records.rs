@@ -25,19 +25,30 @@ pub fn record(record: &RecordType, kind: &KindSpec, path: &str, faults: &mut Fau
         }
     }
     let files = record.fields.iter().filter(|(_, f)| f.kind == FieldType::Digests).count();
-    faults.require(files <= 1, format!("{path}fields"), "至多一个 digests 字段", "there is at most one field of type digests");
+    faults.require(
+        files <= 1,
+        format!("{path}fields"),
+        "至多一个 digests 字段",
+        "there is at most one field of type digests",
+    );
     fields(record.fields.iter(), kind, &format!("{path}fields"), faults);
 }
 
 /// A profile of `trace`.
 pub fn profile(profile: &TraceProfile, kind: &KindSpec, path: &str, faults: &mut Faults) {
     let lot = profile.codes.lot.max;
-    faults.require((1..=64).contains(&lot), format!("{path}codes.lot.max"), "应在 1 到 64 之间", "must lie between 1 and 64");
+    faults.require(
+        (1..=64).contains(&lot),
+        format!("{path}codes.lot.max"),
+        "应在 1 到 64 之间",
+        "must lie between 1 and 64",
+    );
     let product: Ordered<Field> = profile.product.iter().map(|(n, f)| (n.to_owned(), f.0.clone())).collect();
     fields(product.iter(), kind, &format!("{path}product"), faults);
     for (name, field) in product.iter() {
         let fits = field.place == Place::Chain && field.kind != FieldType::Digests;
-        let (zh, en) = ("产品信息是公开的，不能是 digests", "what is said of a product is public and has no list of files");
+        let (zh, en) =
+            ("产品信息是公开的，不能是 digests", "what is said of a product is public and has no list of files");
         faults.require(fits, format!("{path}product.{name}"), zh, en);
     }
 }
@@ -54,7 +65,12 @@ fn fields<'f>(fields: impl Iterator<Item = (&'f str, &'f Field)>, kind: &KindSpe
 }
 
 fn own_name(name: &str, kind: &KindSpec, path: &str, faults: &mut Faults) {
-    faults.require(is_label(name), path, "名称须为小写字母、数字和下划线", "a name has lower-case letters, digits and underscores");
+    faults.require(
+        is_label(name),
+        path,
+        "名称须为小写字母、数字和下划线",
+        "a name has lower-case letters, digits and underscores",
+    );
     let taken = kind.field(name).is_some() || RESERVED_FIELDS.contains(&name);
     faults.require(!taken, path, "该名称由模块保留", "the module keeps this name for itself");
 }
@@ -64,16 +80,39 @@ fn one(field: &Field, path: &str, faults: &mut Faults) {
         faults.title(&format!("{path}.title"), title, 40);
     }
     let personal = matches!(field.kind, FieldType::Person) || matches!(field.mask, Mask::IdNumber | Mask::Phone);
-    let (zh, en) = ("个人信息不上链：请用 commitment 或 private", "personal content never goes on chain: use commitment or private");
+    let (zh, en) = (
+        "个人信息不上链：请用 commitment 或 private",
+        "personal content never goes on chain: use commitment or private",
+    );
     faults.require(!personal || field.place != Place::Chain, format!("{path}.place"), zh, en);
     let files = field.kind == FieldType::Digests;
-    faults.require(!files || field.place == Place::Chain, format!("{path}.place"), "digests 须在链上", "digests stand on chain");
+    faults.require(
+        !files || field.place == Place::Chain,
+        format!("{path}.place"),
+        "digests 须在链上",
+        "digests stand on chain",
+    );
     let is_enum = field.kind == FieldType::Enum;
-    faults.require(is_enum != field.values.is_empty(), format!("{path}.values"), "选项用于且只用于 enum 字段", "values belong to enum fields, and those need them");
-    let named = field.values.names().all(|v| is_label(v));
-    faults.require(named, format!("{path}.values"), "选项须为小写字母、数字和下划线", "a value has lower-case letters, digits and underscores");
+    faults.require(
+        is_enum != field.values.is_empty(),
+        format!("{path}.values"),
+        "选项用于且只用于 enum 字段",
+        "values belong to enum fields, and those need them",
+    );
+    let named = field.values.names().all(is_label);
+    faults.require(
+        named,
+        format!("{path}.values"),
+        "选项须为小写字母、数字和下划线",
+        "a value has lower-case letters, digits and underscores",
+    );
     let code = field.kind == FieldType::Code;
-    faults.require(field.check.is_none() || code, format!("{path}.check"), "校验只用于 code 字段", "a check belongs to fields of type code");
+    faults.require(
+        field.check.is_none() || code,
+        format!("{path}.check"),
+        "校验只用于 code 字段",
+        "a check belongs to fields of type code",
+    );
     bounds(field, path, faults);
 }
 

@@ -31,11 +31,16 @@ pub fn check(chain: &ChainPart, prefix: &str, faults: &mut Faults) {
     for start in edges.keys() {
         match longest(start, &edges, &mut Vec::new()) {
             None => {
-                let (zh, en) = (format!("规则从 {start} 出发又回到自身"), format!("rules lead from {start} back to itself"));
+                let (zh, en) =
+                    (format!("规则从 {start} 出发又回到自身"), format!("rules lead from {start} back to itself"));
                 faults.add(&path, zh, en);
             }
             Some(depth) if depth > MAX_DEPTH => {
-                faults.add(&path, format!("规则链超过 {MAX_DEPTH} 步"), format!("rules chain to more than {MAX_DEPTH} steps"));
+                faults.add(
+                    &path,
+                    format!("规则链超过 {MAX_DEPTH} 步"),
+                    format!("rules chain to more than {MAX_DEPTH} steps"),
+                );
             }
             Some(_) => {}
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::Faults;
 use crate::manifest::modules::ArgKind;
 use crate::manifest::ordered::Ordered;
-use crate::manifest::refusals::Code;
 use crate::manifest::references::{Actor, MethodRef};
+use crate::manifest::refusals::Code;
 use crate::manifest::steps::{Expect, Step, StepValue};
 use crate::manifest::template::AppTemplate;
 
@@ -27,7 +27,12 @@ fn one<'a>(template: &'a AppTemplate, step: &'a Step, path: &str, saved: &mut BT
         Step::Call { actor, call, with, save, expect } => {
             values(with, saved, &format!("{path}.with"), faults);
             self::call(template, actor, call, with, expect, path, faults);
-            faults.require(expect.level.is_none(), format!("{path}.expect"), "level 属于页面步骤", "a level belongs to a page step");
+            faults.require(
+                expect.level.is_none(),
+                format!("{path}.expect"),
+                "level 属于页面步骤",
+                "a level belongs to a page step",
+            );
             saved.extend(save.as_deref());
         }
         Step::Page { page, with, expect } => {
@@ -36,7 +41,12 @@ fn one<'a>(template: &'a AppTemplate, step: &'a Step, path: &str, saved: &mut BT
             let (zh, en) = (format!("没有页面 {page}"), format!("there is no page {page}"));
             faults.require(known, format!("{path}.page"), &zh, &en);
             let fits = expect.refused.is_none() && !expect.is_empty();
-            faults.require(fits, format!("{path}.expect"), "页面步骤须期待 level 或 state", "a page step expects a level or a state");
+            faults.require(
+                fits,
+                format!("{path}.expect"),
+                "页面步骤须期待 level 或 state",
+                "a page step expects a level or a state",
+            );
         }
     }
 }
@@ -68,7 +78,8 @@ fn call(
     let allowed = chain.allow.get(&actor.role).is_some_and(|calls| calls.contains(call));
     match expect.refused.as_deref() {
         None => {
-            let (zh, en) = (format!("角色 {} 不能执行 {call}", actor.role), format!("role {} may not call {call}", actor.role));
+            let (zh, en) =
+                (format!("角色 {} 不能执行 {call}", actor.role), format!("role {} may not call {call}", actor.role));
             faults.require(allowed, format!("{path}.as"), &zh, &en);
         }
         Some(code) => {

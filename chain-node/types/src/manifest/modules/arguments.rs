@@ -62,7 +62,11 @@ fn one(arg: &ArgSpec, instance: Option<&Instance>, json: &Json) -> Result<Value,
         },
         ArgKind::Choice(names) => match json.as_str().filter(|t| names.contains(t)) {
             Some(name) => Ok(Value::from(name)),
-            None => wrong(path, &format!("应为 {} 之一", names.join("、")), &format!("expected one of {}", names.join(", "))),
+            None => wrong(
+                path,
+                &format!("应为 {} 之一", names.join("、")),
+                &format!("expected one of {}", names.join(", ")),
+            ),
         },
         ArgKind::Key | ArgKind::Digest => bytes(path, json),
         ArgKind::Digests => list(path, json, bytes),
@@ -101,7 +105,8 @@ fn fields(path: &str, instance: Option<&Instance>, json: &Json) -> Result<Value,
         let Some(field) = instance.and_then(|i| i.own_field(name)) else {
             return wrong(&path, "没有这个字段", "there is no such field");
         };
-        let value = field_value(field, value).map_err(|fault| ArgumentFault { path: path.clone(), reason: fault.text() })?;
+        let value =
+            field_value(field, value).map_err(|fault| ArgumentFault { path: path.clone(), reason: fault.text() })?;
         let Ok(value) = to_value(&value) else { return wrong(&path, "无法编码", "cannot be encoded") };
         pairs.push((Value::from(name.as_str()), value));
     }
@@ -158,7 +163,9 @@ fn open(path: &str, json: &Json) -> Result<Value, ArgumentFault> {
         Json::String(text) => Ok(Value::from(text.as_str())),
         Json::Array(_) => list(path, json, open),
         Json::Object(object) => {
-            let pair = |(name, value): (&String, &Json)| Ok((Value::from(name.as_str()), open(&format!("{path}.{name}"), value)?));
+            let pair = |(name, value): (&String, &Json)| {
+                Ok((Value::from(name.as_str()), open(&format!("{path}.{name}"), value)?))
+            };
             Ok(Value::Map(object.iter().map(pair).collect::<Result<_, _>>()?))
         }
     }

@@ -70,7 +70,11 @@ pub(super) const TRACE: ModuleSpec = ModuleSpec {
                 required("summary", ArgKind::Text, ("处置情况", "Summary")),
             ],
         ),
-        call("record_scans", ("汇总查询次数", "Record scans"), &[required("counts", ArgKind::Open, ("次数", "Counts"))]),
+        call(
+            "record_scans",
+            ("汇总查询次数", "Record scans"),
+            &[required("counts", ArgKind::Open, ("次数", "Counts"))],
+        ),
     ],
     guards: &[
         "holder_of_record",

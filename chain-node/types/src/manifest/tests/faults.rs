@@ -43,7 +43,9 @@ fn unknown_keys_and_values_are_refused_with_their_line() {
         assert!(error.contains("line"), "{to}: {error}");
     }
     // What is read by its shape rather than its name is refused with the path alone.
-    for (from, to) in [("guards: [sold_once]", "guards: [sold_twice]"), ("clock_offset_max: 10s", "clock_offset_max: soon")] {
+    for (from, to) in
+        [("guards: [sold_once]", "guards: [sold_twice]"), ("clock_offset_max: 10s", "clock_offset_max: soon")]
+    {
         let error = changed(from, to).expect_err(to);
         assert!(error.starts_with("chain.instances."), "{to}: {error}");
     }
@@ -65,7 +67,8 @@ fn faults_of_questions_are_found() {
     assert_eq!(paths("default: AB", "default: ab"), ["questions.prefix.default"]);
     assert_eq!(paths("default: AB", "default: 7"), ["questions.prefix.default"]);
     assert_eq!(paths("^[A-Z]{2,6}$", "^([A-Z])$")[0], "questions.prefix.pattern");
-    let more: String = (0..4).map(|n| format!("  q{n}: {{type: integer, default: 1, title: {{zh: 问, en: Q}}}}\n")).collect();
+    let more: String =
+        (0..4).map(|n| format!("  q{n}: {{type: integer, default: 1, title: {{zh: 问, en: Q}}}}\n")).collect();
     assert!(paths("chain:\n", &format!("{more}chain:\n")).contains(&"questions".to_owned()));
 }
 
@@ -78,12 +81,24 @@ fn faults_of_the_chain_part_are_found() {
         ("{seq:4}", "", "chain.instances.papers.record.key.number"),
         ("key: {number:", "key: {status:", "chain.instances.papers.record.key.status"),
         ("when: {type: datetime", "by: {type: datetime", "chain.instances.papers.record.fields.by"),
-        ("mask: name, place: commitment", "mask: name, place: chain", "chain.instances.papers.record.fields.name.place"),
+        (
+            "mask: name, place: commitment",
+            "mask: name, place: chain",
+            "chain.instances.papers.record.fields.name.place",
+        ),
         ("note: {type: text,", "note: {type: enum,", "chain.instances.papers.record.fields.note.values"),
         ("note: {type: text,", "note: {type: text, check: uscc,", "chain.instances.papers.record.fields.note.check"),
         ("note: {type: text,", "note: {type: text, max: 99999,", "chain.instances.papers.record.fields.note.max"),
-        ("note: {type: text, place: private", "note: {type: digests, place: chain", "chain.instances.papers.record.fields"),
-        ("brand: {type: text, place: chain", "brand: {type: text, place: private", "chain.instances.goods.profile.product.brand"),
+        (
+            "note: {type: text, place: private",
+            "note: {type: digests, place: chain",
+            "chain.instances.papers.record.fields",
+        ),
+        (
+            "brand: {type: text, place: chain",
+            "brand: {type: text, place: private",
+            "chain.instances.goods.profile.product.brand",
+        ),
         ("guards: [sold_once]", &format!("guards: [{}]", "sold_once, ".repeat(21)), "chain.instances.goods.guards"),
         ("lot: {max: 16}", "lot: {max: 0}", "chain.instances.goods.profile.codes.lot.max"),
         ("clerk: [papers.anchor", "boss: [papers.anchor", "chain.allow.boss"),
@@ -120,7 +135,11 @@ fn faults_of_pages_are_found() {
         ("field: expire_on", "field: lot", "pages.public.verdict[1].when"),
         ("{when: {state: sold},", "{", "pages.public.verdict[0]"),
         ("show: [product,", "show: [price,", "pages.public.show"),
-        ("{type: boolean, default: true, title: {zh: 公开", "{type: text, default: maybe, title: {zh: 公开", "pages.public.if"),
+        (
+            "{type: boolean, default: true, title: {zh: 公开",
+            "{type: text, default: maybe, title: {zh: 公开",
+            "pages.public.if",
+        ),
     ] {
         let found = paths(from, to);
         assert!(found.iter().any(|p| p.starts_with(path)), "{to}: {found:?}");
@@ -130,7 +149,11 @@ fn faults_of_pages_are_found() {
 #[test]
 fn faults_of_steps_are_found() {
     for (from, to, path) in [
-        ("{as: clerk, call: papers.anchor, with: {topic: one", "{as: boss, call: papers.anchor, with: {topic: one", "samples[0].as"),
+        (
+            "{as: clerk, call: papers.anchor, with: {topic: one",
+            "{as: boss, call: papers.anchor, with: {topic: one",
+            "samples[0].as",
+        ),
         ("with: {topic: one", "with: {colour: one", "samples[0].with.colour"),
         ("call: papers.anchor, with: {topic: two}", "call: papers.append, with: {topic: two}", "checks[0].as"),
         ("number: $p.number, reason: x}}", "number: $q.number, reason: x}}", "checks[1].with.number"),
@@ -193,10 +216,51 @@ fn answers_that_do_not_fit_are_all_reported() {
 #[test]
 fn order_is_kept_as_written() {
     let template = small();
-    let fields: Vec<&str> = template.chain.instances.get("papers").unwrap().record.as_ref().unwrap().fields.names().collect();
+    let fields: Vec<&str> =
+        template.chain.instances.get("papers").unwrap().record.as_ref().unwrap().fields.names().collect();
     assert_eq!(fields, ["topic", "when", "name", "files", "note"]);
     let pages: Vec<&str> = template.pages.names().collect();
     assert_eq!(pages, ["list", "detail", "form", "desk", "labels", "public"]);
     let call: MethodRef = "papers.anchor".parse().unwrap();
     assert!(template.chain.allow.get("clerk").unwrap().contains(&call));
+}
+
+#[test]
+fn the_schema_names_every_vocabulary() {
+    let schema = serde_json::to_string(&crate::manifest::template_schema()).unwrap();
+    for word in [
+        "digests",
+        "commitment",
+        "id_number",
+        "gtin14",
+        "random20",
+        "genealogy",
+        "gs1_digital_link",
+        "regulator",
+        "labels",
+    ] {
+        let known = schema.contains(word);
+        // Roles and tabs are open text; everything closed is listed.
+        assert_eq!(known, !matches!(word, "regulator" | "genealogy"), "{word}");
+    }
+}
+
+#[test]
+fn a_fault_is_found_on_its_line() {
+    use crate::manifest::line_of;
+    let line = |needle: &str| SMALL.lines().position(|l| l.contains(needle)).map(|at| at + 1);
+    for (path, needle) in [
+        ("category", "category: data"),
+        ("requires.modules.anchor", "requires:"),
+        ("questions.prefix.default", "prefix: {type"),
+        ("chain.instances.papers.record.fields.note.max", "note: {type"),
+        ("chain.instances.papers.guards[1]", "guards: [owner"),
+        ("chain.instances.goods.guards[0]", "guards: [sold_once]"),
+        ("chain.allow.clerk[1]", "clerk: [papers"),
+        ("pages.public.verdict[2].when", "count: scans"),
+        ("checks[1].with.number", "withdraw, with: {number: $p.number, reason: x}}"),
+    ] {
+        assert_eq!(line_of(SMALL, path), line(needle), "{path}");
+    }
+    assert_eq!(line_of(SMALL, "nowhere.at.all"), None);
 }

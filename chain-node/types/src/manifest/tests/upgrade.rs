@@ -10,7 +10,10 @@ use crate::manifest::{ArgumentFault, Code, FieldValue, arguments_from_json, modu
 fn a_newer_version_may_add_and_never_take_away() {
     let old = small().chain;
     for (from, to) in [
-        ("note: {type: text, place: private}", "note: {type: text, place: private}\n          extra: {type: text, place: chain}"),
+        (
+            "note: {type: text, place: private}",
+            "note: {type: text, place: private}\n          extra: {type: text, place: chain}",
+        ),
         ("two: {zh: 二, en: Two}", "two: {zh: 二, en: Two}, three: {zh: 三, en: Three}"),
         ("guards: [sold_once]", "guards: []"),
         ("lot: {max: 16}", "lot: {max: 20}"),
@@ -21,8 +24,16 @@ fn a_newer_version_may_add_and_never_take_away() {
         ("{seq:4}", "{seq:5}", "instances.papers.record.key"),
         (", two: {zh: 二, en: Two}", "", "instances.papers.record.fields.topic.values"),
         ("          note: {type: text, place: private}\n", "", "instances.papers.record.fields.note"),
-        ("note: {type: text, place: private}", "note: {type: text, place: chain}", "instances.papers.record.fields.note"),
-        ("when: {type: datetime", "extra: {type: text, required: true, place: chain}\n          when: {type: datetime", "instances.papers.record.fields.extra"),
+        (
+            "note: {type: text, place: private}",
+            "note: {type: text, place: chain}",
+            "instances.papers.record.fields.note",
+        ),
+        (
+            "when: {type: datetime",
+            "extra: {type: text, required: true, place: chain}\n          when: {type: datetime",
+            "instances.papers.record.fields.extra",
+        ),
         ("check: gtin14", "check: drug_code", "instances.goods.profile.codes"),
         ("lot: {max: 16}", "lot: {max: 8}", "instances.goods.profile.codes"),
         ("product: {name: text, ", "product: {", "instances.goods.profile.product.name"),
@@ -51,7 +62,8 @@ fn arguments_are_read_from_json_through_the_description() {
     assert_eq!(args.fields.get("when"), Some(&FieldValue::Integer(1_767_225_600_000)));
     assert!(matches!(args.fields.get("name"), Some(FieldValue::Digest(_))));
     assert_eq!(args.files.len(), 1);
-    let path = |json| arguments_from_json(anchor, Some(papers), &json).map_err(|ArgumentFault { path, .. }| path).unwrap_err();
+    let path =
+        |json| arguments_from_json(anchor, Some(papers), &json).map_err(|ArgumentFault { path, .. }| path).unwrap_err();
     assert_eq!(path(json!({})), "fields");
     assert_eq!(path(json!({"fields": {}, "x": 1})), "x");
     assert_eq!(path(json!({"fields": {"colour": "red"}})), "fields.colour");

@@ -1,0 +1,279 @@
+//! Watches the Application objects and carries each out, step by step, in a task of its own. What is done stands in SQL before the next step
+//! begins, so a console that starts again goes on where it was; pages are told of every change.
+
+use super::steps::{self, Report};
+use super::{Deployed, Row, object, row};
+use crate::app::App;
+use crate::error::Result;
+use crate::live::{Payload, Topic};
+use crate::time::now_ms;
+use operator_api::steps::deployment;
+use operator_api::{Application, ApplicationStatus, Step, StepState, Text};
+use serde_json::json;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::JoinHandle;
+
+static WAKE: Notify = Notify::const_new();
+
+/// An object was written: look at once.
+pub fn wake() {
+    WAKE.notify_one();
+}
+
+/// Starts the worker and the sender of counted scans; both end when the console stops.
+pub fn start(app: &App) {
+    tokio::spawn(watch(app.clone()));
+    tokio::spawn(super::scans::run(app.clone()));
+}
+
+async fn watch(app: App) {
+    let mut running: HashMap<String, JoinHandle<()>> = HashMap::new();
+    loop {
+        running.retain(|_, task| !task.is_finished());
+        for name in object::names(&app) {
+            if running.contains_key(&name) {
+                continue;
+            }
+            match wanted(&app, &name).await {
+                Ok(Some(row)) => {
+                    let task = tokio::spawn(work(app.clone(), row));
+                    running.insert(name, task);
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, application = %name, "an application's object couldn't be taken over"),
+            }
+        }
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = WAKE.notified() => {}
+            () = tokio::time::sleep(Duration::from_millis(700)) => {}
+        }
+    }
+}
+
+/// The row of an object that asks for work.
+async fn wanted(app: &App, name: &str) -> Result<Option<Row>> {
+    let object: Option<Application> = object::read(app, name).map_err(anyhow::Error::from)?;
+    let Some(object) = object else { return Ok(None) };
+    let Some(mut row) = object::project(app, &object).await? else { return Ok(None) };
+    if row.state == "removed" {
+        object::remove(app, name);
+        return Ok(None);
+    }
+    if object.metadata.deletion_timestamp.is_some() && row.state != "removing" {
+        set_state(app, name, "removing").await?;
+        row.state = "removing".to_owned();
+    }
+    Ok(matches!(row.state.as_str(), "deploying" | "removing").then_some(row))
+}
+
+async fn set_state(app: &App, name: &str, state: &str) -> Result<()> {
+    sqlx::query("update application set state = $1, changed_ms = $2 where name = $3")
+        .bind(state)
+        .bind(now_ms())
+        .bind(name)
+        .execute(app.db.pool())
+        .await?;
+    Ok(())
+}
+
+async fn work(app: App, row: Row) {
+    let name = row.name.clone();
+    let removing = row.state == "removing";
+    let outcome = match Deployed::of(row) {
+        Ok(deployed) if removing => remove(&app, &deployed).await,
+        Ok(deployed) => deploy(&app, deployed).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = outcome {
+        tracing::warn!(application = %name, error = %format!("{error:#}"), "an application waits; trying again");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// The steps of one deployment as they stand, in SQL and on pages.
+struct Progress<'a> {
+    app: &'a App,
+    deployed: &'a Deployed,
+    steps: Vec<Step>,
+}
+
+impl Progress<'_> {
+    fn change(&mut self, at: usize, state: StepState, detail: Option<Text>) {
+        let Some(step) = self.steps.get_mut(at) else { return };
+        *step = step.moved_to(state, now_ms().unsigned_abs());
+        if detail.is_some() {
+            step.detail = detail;
+        }
+    }
+
+    async fn save(&self, state: &str) -> Result<()> {
+        let json = serde_json::to_string(&self.steps).map_err(anyhow::Error::from)?;
+        // Somebody may have asked for removal in the meantime; that stands.
+        sqlx::query("update application set steps_json = $1, state = $2, changed_ms = $3 where name = $4 and state <> 'removing'")
+            .bind(json)
+            .bind(state)
+            .bind(now_ms())
+            .bind(self.deployed.name())
+            .execute(self.app.db.pool())
+            .await?;
+        self.tell(state);
+        Ok(())
+    }
+
+    fn tell(&self, state: &str) {
+        let Some(topic) = self.deployed.row.topic() else { return };
+        let data = progress_data(self.deployed, &self.steps, state);
+        if let Err(error) = self.app.publish_parts(topic.clone(), "applications/progress_part.html", &data) {
+            tracing::error!(%error, "a deployment's progress couldn't be rendered");
+        }
+        if matches!(state, "ready" | "failed") {
+            self.app.live.publish(topic, Payload::Changed);
+            self.app.publish_changed(Topic::tenant(&self.deployed.tenant, "applications"));
+        }
+    }
+}
+
+/// What the progress part of a page is made of; depends on no reader.
+pub fn progress_data(deployed: &Deployed, steps: &[Step], state: &str) -> serde_json::Value {
+    let now = now_ms().unsigned_abs();
+    let one = |step: &Step| {
+        json!({
+            "id": step.id,
+            "state": match step.state {
+                StepState::Waiting => "waiting",
+                StepState::Running => "now",
+                StepState::Done => "done",
+                StepState::Failed => "failed",
+            },
+            "detail": step.detail,
+            "link": step.link,
+            "took_ms": step.took_ms(now),
+        })
+    };
+    let usable = state == "ready"
+        || steps.iter().any(|step| step.id == deployment::ROLES && step.state == StepState::Done) && state != "removing";
+    let done = steps.iter().filter(|step| step.state == StepState::Done).count();
+    let started = steps.iter().filter_map(|step| step.started_ms).min();
+    let ended = steps.iter().filter_map(|step| step.ended_ms).max();
+    let took = started.map(|started| if state == "deploying" { now } else { ended.unwrap_or(now) }.saturating_sub(started));
+    json!({
+        "name": deployed.name(),
+        "state": state,
+        "steps": steps.iter().map(one).collect::<Vec<_>>(),
+        "usable": usable,
+        "done": done,
+        "total": steps.len(),
+        "took_ms": took,
+    })
+}
+
+async fn deploy(app: &App, deployed: Deployed) -> Result<()> {
+    let mut steps = deployed.row.steps();
+    if steps.is_empty() {
+        steps = Step::all_waiting(&deployment::ALL);
+    }
+    let mut progress = Progress { app, deployed: &deployed, steps };
+    if progress.steps.iter().any(|step| step.state == StepState::Done) {
+        // A console that has just started finds its chains first.
+        super::people::reachable(app, &deployed.row.chain, Duration::from_secs(60)).await;
+    }
+    for at in 0..progress.steps.len() {
+        if progress.steps[at].state == StepState::Done {
+            continue;
+        }
+        progress.change(at, StepState::Running, None);
+        progress.save("deploying").await?;
+        let id = progress.steps[at].id.clone();
+        let carried = carry_out(&mut progress, at, &id).await;
+        match carried {
+            Ok(Ok(report)) => {
+                progress.change(at, StepState::Done, report.detail);
+                progress.steps[at].link = report.link;
+            }
+            Ok(Err(reason)) => {
+                progress.change(at, StepState::Failed, Some(reason));
+                return progress.save("failed").await;
+            }
+            Err(error) => {
+                tracing::warn!(application = %deployed.name(), step = %id, error = %format!("{error:#}"), "a step of a deployment failed");
+                let reason = reason(app, &error);
+                progress.change(at, StepState::Failed, Some(reason));
+                return progress.save("failed").await;
+            }
+        }
+    }
+    write_status(app, &deployed, &progress.steps);
+    progress.save("ready").await
+}
+
+/// Runs a step; details that it tells on its way are shown at once and not stored.
+async fn carry_out(progress: &mut Progress<'_>, at: usize, id: &str) -> Result<std::result::Result<Report, Text>> {
+    let (app, deployed) = (progress.app, progress.deployed);
+    let (sender, mut receiver) = unbounded_channel();
+    let mut tell = move |detail: Text| drop(sender.send(detail));
+    let running = steps::carry_out(app, deployed, id, &mut tell);
+    tokio::pin!(running);
+    loop {
+        tokio::select! {
+            biased;
+            carried = &mut running => return carried,
+            Some(detail) = receiver.recv() => {
+                progress.change(at, StepState::Running, Some(detail));
+                progress.tell("deploying");
+            }
+        }
+    }
+}
+
+fn reason(app: &App, error: &crate::error::Error) -> Text {
+    use crate::text::Lang;
+    let texts = app.texts();
+    match error {
+        crate::error::Error::Internal(inner) => Text::same(format!("{inner:#}")),
+        other => Text::new(texts.say(Lang::Zh, &other.message()), texts.say(Lang::En, &other.message())),
+    }
+}
+
+/// The status beside the object, for whoever reads the home; the pages read SQL.
+fn write_status(app: &App, deployed: &Deployed, steps: &[Step]) {
+    let public = super::public::pages(deployed).next().map(|(_, page)| page.route.clone());
+    let install = steps.iter().find(|step| step.id == deployment::INSTALL).and_then(|step| step.link.as_ref());
+    let status = ApplicationStatus {
+        observed_generation: 1,
+        steps: steps.to_vec(),
+        installed_version: deployed.row.version.parse().ok(),
+        install_transaction: install.and_then(|link| link.rsplit('/').next()).map(str::to_owned),
+        public_path: public,
+        ..ApplicationStatus::default()
+    };
+    if let Err(error) = crate::provisioner::home::write_json(&object::status_path(app, deployed.name()), &status) {
+        tracing::warn!(%error, "an application's status couldn't be written");
+    }
+}
+
+async fn remove(app: &App, deployed: &Deployed) -> Result<()> {
+    match steps::uninstall(app, deployed).await? {
+        Ok(()) => {
+            set_state(app, deployed.name(), "removed").await?;
+            object::remove(app, deployed.name());
+        }
+        Err(reason) => {
+            tracing::error!(application = %deployed.name(), reason = %reason.en, "the chain refused to uninstall an application");
+            set_state(app, deployed.name(), "failed").await?;
+            // The wish is withdrawn: the application is still there, and its page says so.
+            if let Some(mut object) = object::read(app, deployed.name()).map_err(anyhow::Error::from)? {
+                object.metadata.deletion_timestamp = None;
+                object::write(app, &object).map_err(anyhow::Error::from)?;
+            }
+        }
+    }
+    if let Some(topic) = row(app, deployed.name()).await?.and_then(|row| row.topic()) {
+        app.publish_changed(topic);
+    }
+    app.publish_changed(Topic::tenant(&deployed.tenant, "applications"));
+    Ok(())
+}
