@@ -22,6 +22,8 @@ enum Command {
     Serve(console::serve::ServeOptions),
     /// Stop every node of the home; the console itself must be stopped before
     Stop,
+    /// Forget what is indexed of a chain; the next start indexes it anew from its blocks. Stop the console first
+    Reindex { chain: String },
     /// Give an account a new one-time password
     Password { login: String },
     #[command(hide = true)]
@@ -49,6 +51,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Init(options) => console::setup::init(arguments.settings, options).await,
         Command::Serve(options) => console::serve::serve(arguments.settings, options).await,
         Command::Stop => console::serve::stop_nodes(arguments.settings).await,
+        Command::Reindex { chain } => console::serve::reindex(arguments.settings, &chain).await,
         Command::Password { login } => console::setup::one_time_password(arguments.settings, &login).await,
         Command::BecomeNode(options) => Err(console::provisioner::process::become_node(options)),
     }

@@ -60,6 +60,17 @@ pub async fn stop_nodes(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `console reindex CHAIN`
+pub async fn reindex(settings: Settings, chain: &str) -> anyhow::Result<()> {
+    let config = Config::read(&settings)?;
+    let _lock = lock(&config)?;
+    let app = App::open(config).await?;
+    crate::indexer::forget(&app, chain).await?;
+    app.db.close().await;
+    println!("the index of {chain} is forgotten; the next start of the console makes it anew");
+    Ok(())
+}
+
 /// One console a home: two would both drive the same chains. The lock goes with the process, however it ends.
 fn lock(config: &Config) -> anyhow::Result<File> {
     let path = config.home.join("lock");

@@ -12,7 +12,7 @@ use arc_malachitebft_engine::util::streaming::{StreamContent, StreamId, StreamMe
 use arc_malachitebft_sync::RawDecidedValue;
 use bytes::Bytes;
 use chain_types::encoding::{Decode, Encode};
-use chain_types::{Block, BlockId, CommitCertificate, Signature, Transaction, TxId};
+use chain_types::{Block, Signature, Transaction, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::context::{Address, ChainContext, Height, Sig, Validators, ValueId};
@@ -278,7 +278,7 @@ impl Running {
     ) -> Result<(), StoreError> {
         let (height, id) = (certificate.height.0, certificate.value_id.block());
         let candidate = self.proposals.decided(height, id)?;
-        let certificate = own_certificate(&certificate, &self.app.ledger.tip());
+        let certificate = super::engine::own_certificate(&certificate, &self.app.ledger.tip().validators);
         let (ledger, done) = (self.app.ledger.clone(), self.done.clone());
         tokio::task::spawn_blocking(move || {
             let result = ledger.commit(&candidate, &certificate);
@@ -376,18 +376,6 @@ fn is_signed_by_streamer(init: &PartInit, tip: &Tip, fingerprint: chain_types::F
     (init.streamer == init.proposer || late)
         && set.index_of(&key).is_some()
         && chain_types::crypto::verify_strict(&key, &part_bytes(fingerprint, init), &Signature(init.signature.0))
-}
-
-/// The engine's certificate in our form; signers are indexes into the height's set.
-fn own_certificate(certificate: &EngineCertificate<ChainContext>, tip: &Tip) -> CommitCertificate {
-    let index = |address: &Address| tip.validators.index_of(&address.key()).and_then(|i| u32::try_from(i).ok());
-    let one = |(address, sig): (Address, Sig)| index(&address).map(|i| (i, Signature(sig.0)));
-    let all = certificate.commit_signatures.iter().map(|s| (s.address, s.signature));
-    let mut signatures: Vec<_> = all.filter_map(one).collect();
-    signatures.sort_by_key(|(index, _)| *index);
-    let id: BlockId = certificate.value_id.block();
-    let round = round_number(certificate.round).unwrap_or(0);
-    CommitCertificate { height: certificate.height.0, round, id, signatures }
 }
 
 /// Waits for the disk without keeping this thread's other tasks waiting.

@@ -11,7 +11,9 @@ use arc_malachitebft_app_channel::{
     ConsensusContext, EngineBuilder, NetworkContext, NetworkIdentity, RequestContext, Signer as _, SyncContext,
     WalContext,
 };
-use arc_malachitebft_core_types::{ExtendedCommitCertificate, ExtendedCommitSignature, Round};
+use arc_malachitebft_core_types::{
+    CommitCertificate as EngineCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, Round,
+};
 use bytesize::ByteSize;
 use chain_types::limits::MAX_BLOCK_BYTES;
 use chain_types::{CommitCertificate, PublicKey, ValidatorSet};
@@ -21,7 +23,7 @@ use tokio::task::JoinHandle;
 use super::app::{App, Progress};
 use super::codec::WireCodec;
 use super::context::{Address, ChainContext, Height, Sig, ValueId};
-use super::signing::{ChainSigner, ChainVerifier};
+use super::signing::{ChainSigner, ChainVerifier, round_number};
 use crate::config::{Config, Peer};
 use crate::keys::NodeKeys;
 use crate::ledger::Ledger;
@@ -201,4 +203,16 @@ pub fn engine_certificate(
         value_id: ValueId::of(certificate.id),
         commit_signatures: certificate.signatures.iter().map(one).collect::<Option<_>>()?,
     })
+}
+
+/// The engine's certificate in our form; signers are indexes into the height's set.
+pub fn own_certificate(certificate: &EngineCertificate<ChainContext>, set: &ValidatorSet) -> CommitCertificate {
+    let index = |address: &Address| set.index_of(&address.key()).and_then(|i| u32::try_from(i).ok());
+    let one = |(address, sig): (Address, Sig)| index(&address).map(|i| (i, chain_types::Signature(sig.0)));
+    let all = certificate.commit_signatures.iter().map(|s| (s.address, s.signature));
+    let mut signatures: Vec<_> = all.filter_map(one).collect();
+    signatures.sort_by_key(|(index, _)| *index);
+    let id = certificate.value_id.block();
+    let round = round_number(certificate.round).unwrap_or(0);
+    CommitCertificate { height: certificate.height.0, round, id, signatures }
 }

@@ -29,7 +29,8 @@ fn the_first_formats_evidence_verifies() {
     let trust = expected()["fingerprint"].as_str().unwrap().to_owned();
     let path = |name: &str| data().join(name).to_str().unwrap().to_owned();
     let file = path("file.txt");
-    let digest = node(&["verify", &path("digest.evidence.cbor"), "--file", &file, "--trust", &trust, "--require", "file"]);
+    let digest =
+        node(&["verify", &path("digest.evidence.cbor"), "--file", &file, "--trust", &trust, "--require", "file"]);
     assert!(digest.status.success(), "{}", String::from_utf8_lossy(&digest.stdout));
     let call = node(&["verify", &path("call.evidence.cbor"), "--file", &file, "--trust", &trust, "--require", "file"]);
     assert!(call.status.success(), "{}", String::from_utf8_lossy(&call.stdout));

@@ -5,8 +5,8 @@ use crate::names::random_bytes;
 use chain_types::Value;
 use chain_types::genesis::Text;
 use chain_types::manifest::{
-    ArgKind, ArgSpec, ArgumentFault, CallSpec, Check, Fault, FaultKind, Field, FieldType, Instance, LotField, Module, Place, arguments_from_json,
-    commitment, text,
+    ArgKind, ArgSpec, ArgumentFault, CallSpec, Check, Fault, FaultKind, Field, FieldType, Instance, LotField, Module,
+    Place, arguments_from_json, commitment, text,
 };
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -201,7 +201,11 @@ fn fault(path: &str, reason: Text) -> ArgumentFault {
 }
 
 /// Arguments from flat names and values; empty values are as good as none. Every fault is told.
-pub fn assemble(instance: &Instance, call: &CallSpec, typed: &Map<String, Json>) -> Result<Assembled, Vec<ArgumentFault>> {
+pub fn assemble(
+    instance: &Instance,
+    call: &CallSpec,
+    typed: &Map<String, Json>,
+) -> Result<Assembled, Vec<ArgumentFault>> {
     let (mut top, mut fields, mut at, mut kept, mut faults) =
         (Map::new(), Map::new(), Map::new(), Vec::new(), Vec::new());
     let own = own_fields(instance);
@@ -385,7 +389,9 @@ mod tests {
     fn codes_are_read_from_lines_once_each_and_new_ones_have_their_form() {
         assert_eq!(lines(&json!("a\nb, a\r\n c")), json!(["a", "b", "c"]));
         let codes = new_codes(&instance(), "09506000134352", 50);
-        assert!(codes.iter().all(|code| code.len() == 34 && chain_types::manifest::Serial::Random20.accepts(&code[14..])));
+        assert!(
+            codes.iter().all(|code| code.len() == 34 && chain_types::manifest::Serial::Random20.accepts(&code[14..]))
+        );
         assert_eq!(codes.iter().collect::<std::collections::HashSet<_>>().len(), 50);
     }
 }

@@ -7,8 +7,8 @@ use crate::app::App;
 use crate::audit::{self, Actor, Entry};
 use crate::auth::Principal;
 use crate::error::{Error, Result};
-use crate::outbox::{self, Origin, Outcome, Signer};
 use crate::names::Name;
+use crate::outbox::{self, Origin, Outcome, Signer};
 use crate::time::now_ms;
 use chain_types::api::{Committed, TxStatus};
 use chain_types::{Transaction, TxId, Value};
@@ -44,15 +44,17 @@ pub struct Made {
 
 /// A call of a deployment: made once, whoever asks again gets the same result.
 pub async fn once(app: &App, deployed: &Deployed, step: &str, signer: &Signer, call: Call<'_>) -> Result<Made> {
-    let known: Option<(String,)> = sqlx::query_as("select root from application_call where application = $1 and step = $2")
-        .bind(deployed.name())
-        .bind(step)
-        .fetch_optional(app.db.pool())
-        .await?;
+    let known: Option<(String,)> =
+        sqlx::query_as("select root from application_call where application = $1 and step = $2")
+            .bind(deployed.name())
+            .bind(step)
+            .fetch_optional(app.db.pool())
+            .await?;
     if let Some((root,)) = known {
         return settled(app, root.parse().map_err(anyhow::Error::from)?).await;
     }
-    let signed = outbox::sign(app, &deployed.row.chain, signer, (call.app, call.instance, call.method), call.args).await?;
+    let signed =
+        outbox::sign(app, &deployed.row.chain, signer, (call.app, call.instance, call.method), call.args).await?;
     let chain = Name::parse(&deployed.row.chain).ok_or(Error::NotFound)?;
     let mut tx = app.db.write().await?;
     let origin = Origin { what: "application", signer: Some(signer) };
@@ -100,9 +102,16 @@ async fn settled(app: &App, root: TxId) -> Result<Made> {
 }
 
 /// A person's act: audit row, outbox row and sealed values in one transaction; then the verified outcome.
-pub async fn act(app: &App, principal: &Principal, deployed: &Deployed, signer: &Signer, call: Call<'_>) -> Result<outbox::Standing> {
+pub async fn act(
+    app: &App,
+    principal: &Principal,
+    deployed: &Deployed,
+    signer: &Signer,
+    call: Call<'_>,
+) -> Result<outbox::Standing> {
     let label = format!("{}.{}", call.instance, call.method);
-    let signed = outbox::sign(app, &deployed.row.chain, signer, (call.app, call.instance, call.method), call.args).await?;
+    let signed =
+        outbox::sign(app, &deployed.row.chain, signer, (call.app, call.instance, call.method), call.args).await?;
     let chain = Name::parse(&deployed.row.chain).ok_or(Error::NotFound)?;
     let mut tx = app.db.write().await?;
     let after = json!({ "call": label, "organisation": signer.organisation, "tx": signed.id().to_string() });

@@ -111,7 +111,8 @@ impl Deployed {
     /// Roles that may make a call.
     pub fn allowed(&self, instance: &str, method: &str) -> Vec<&str> {
         let allow = self.resolved.chain().allow.iter();
-        let may = allow.filter(|(_, calls)| calls.iter().any(|call| call.instance == instance && call.method == method));
+        let may =
+            allow.filter(|(_, calls)| calls.iter().any(|call| call.instance == instance && call.method == method));
         may.map(|(role, _)| role).collect()
     }
 }
@@ -132,7 +133,8 @@ fn resolved(row: &Row) -> Result<Arc<ResolvedTemplate>> {
     }
     let answers: Answers = serde_json::from_str(&row.answers_json).map_err(anyhow::Error::from)?;
     let template: AppTemplate = serde_yaml_ng::from_str(&row.manifest).map_err(anyhow::Error::from)?;
-    let resolved = template.resolve(&answers).map_err(|faults| anyhow::anyhow!("application {}: {faults:?}", row.name))?;
+    let resolved =
+        template.resolve(&answers).map_err(|faults| anyhow::anyhow!("application {}: {faults:?}", row.name))?;
     let resolved = Arc::new(resolved);
     RESOLVED.lock().unwrap_or_else(PoisonError::into_inner).insert(key, resolved.clone());
     Ok(resolved)

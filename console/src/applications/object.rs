@@ -45,7 +45,10 @@ pub fn status_path(app: &App, name: &str) -> PathBuf {
 pub fn names(app: &App) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder(app)) else { return Vec::new() };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.filter_map(|name| name.strip_suffix(".yaml").map(str::to_owned)).filter(|name| !name.starts_with('.')).collect()
+    names
+        .filter_map(|name| name.strip_suffix(".yaml").map(str::to_owned))
+        .filter(|name| !name.starts_with('.'))
+        .collect()
 }
 
 pub fn read(app: &App, name: &str) -> Result<Option<Application>, FileError> {
@@ -87,7 +90,8 @@ pub async fn create(app: &App, principal: &Principal, wanted: Wanted<'_>) -> Res
     let mut tx = app.db.write().await?;
     let after = json!({ "chain": wanted.chain.as_str(), "template": template.id, "version": template.version.to_string(),
                         "answers": answers, "sample_data": wanted.sample_data });
-    let entry = Entry::done("application.deploy", "application", wanted.name.as_str()).of(Some(&wanted.tenant)).after(after);
+    let entry =
+        Entry::done("application.deploy", "application", wanted.name.as_str()).of(Some(&wanted.tenant)).after(after);
     audit::record(&mut tx, Actor::Person(principal), entry).await?;
     let inserted = insert(&mut tx, &object, &wanted.tenant, &wanted.listed.text, &principal.display_name).await;
     match inserted {

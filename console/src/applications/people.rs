@@ -230,7 +230,8 @@ pub async fn as_administrator(app: &App, deployed: &Deployed, organisation: &str
     let signer = administrator(deployed, organisation);
     let named = (call.app, call.instance, call.method);
     let standing =
-        send_alone(app, &deployed.row.chain, &signer, named, call.args, "application", calls::A_PERSONS_PATIENCE).await?;
+        send_alone(app, &deployed.row.chain, &signer, named, call.args, "application", calls::A_PERSONS_PATIENCE)
+            .await?;
     match standing.outcome {
         Outcome::Committed(committed) if committed.applied => Ok(()),
         Outcome::Committed(committed) => match committed.refusal {

@@ -53,11 +53,21 @@ pub async fn published(app: &App) -> Result<Vec<Deployed>> {
     let mut rows: Vec<Row> = rows(app, None, "").await?;
     rows.retain(|row| row.state != "removing" && row.usable());
     rows.reverse();
-    Ok(rows.into_iter().filter_map(|row| Deployed::of(row).ok()).filter(|deployed| pages(deployed).next().is_some()).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Deployed::of(row).ok())
+        .filter(|deployed| pages(deployed).next().is_some())
+        .collect())
 }
 
 /// The record of a public page as the chain has it now, and the verdict. `digest` is what the visitor handed in.
-pub async fn examine(app: &App, deployed: &Deployed, page: &PublicPage, code: &str, digest: Option<Hash>) -> Result<Examined> {
+pub async fn examine(
+    app: &App,
+    deployed: &Deployed,
+    page: &PublicPage,
+    code: &str,
+    digest: Option<Hash>,
+) -> Result<Examined> {
     let mut record = records::find(app, deployed, &page.of, code).await?;
     if let Some(record) = record.as_mut().filter(|_| page.counts_scans) {
         let waiting = super::scans::uncounted(app, deployed, &page.of.instance, code).await?;

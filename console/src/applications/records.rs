@@ -95,7 +95,14 @@ pub async fn events(app: &App, deployed: &Deployed, target: &Target, record: &Re
     let client = &deployed.way(app)?.client;
     let instance = target.instance.as_str();
     let ids: Vec<u64> = match record.kind.as_str() {
-        "item" => record.fields.get("events").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_u64).collect(),
+        "item" => record
+            .fields
+            .get("events")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_u64)
+            .collect(),
         "lot" => {
             let (product, lot) = record.id.split_once('/').unwrap_or((&record.id, ""));
             let prefix = key(deployed.name(), instance, "lot_event", &joined(product, &joined(lot, b"")));
@@ -118,12 +125,21 @@ pub async fn events(app: &App, deployed: &Deployed, target: &Target, record: &Re
     Ok(all)
 }
 
-async fn add_recalls(app: &App, deployed: &Deployed, target: &Target, item: &Record, all: &mut Vec<Record>) -> Result<()> {
+async fn add_recalls(
+    app: &App,
+    deployed: &Deployed,
+    target: &Target,
+    item: &Record,
+    all: &mut Vec<Record>,
+) -> Result<()> {
     let text = |name: &str| item.fields.get(name).and_then(Json::as_str).unwrap_or_default();
     let lot = Record { id: format!("{}/{}", text("product"), text("lot")), kind: "lot".to_owned(), ..item.clone() };
     let events = Box::pin(events(app, deployed, target, &lot)).await?;
     let of_lot = |event: &Record| {
-        matches!(event.fields.get("bizStep").and_then(Json::as_str), Some("holding" | "decommissioning" | "creating_class_instance"))
+        matches!(
+            event.fields.get("bizStep").and_then(Json::as_str),
+            Some("holding" | "decommissioning" | "creating_class_instance")
+        )
     };
     all.extend(events.into_iter().filter(of_lot));
     all.sort_by_key(|event| std::cmp::Reverse(event.id.parse::<u64>().unwrap_or(0)));
@@ -147,7 +163,8 @@ pub fn flatten(deployed: &Deployed, instance: &str, kind: &str, id: &str, json: 
     }
     match kind {
         "record" => {
-            let number = of.and_then(|(instance, _)| instance.record.as_ref()?.number().map(|(name, _)| name.to_owned()));
+            let number =
+                of.and_then(|(instance, _)| instance.record.as_ref()?.number().map(|(name, _)| name.to_owned()));
             fields.insert(number.unwrap_or_else(|| "number".to_owned()), json!(id));
         }
         "lot" => {
@@ -180,7 +197,8 @@ fn complete_item(item: &mut Record, product: Option<&Json>, lot: Option<&Json>, 
     }
     if let Some(lot) = lot {
         for name in ["made_on", "expire_on", "place", "line", "recall"] {
-            item.fields.extend(lot.get(name).filter(|value| !value.is_null()).map(|value| (name.to_owned(), value.clone())));
+            item.fields
+                .extend(lot.get(name).filter(|value| !value.is_null()).map(|value| (name.to_owned(), value.clone())));
         }
         item.fields.extend(lot.get("organisation").map(|value| ("producer".to_owned(), value.clone())));
         // A recall covers everything but what is destroyed, as the runtime tells its readers.
@@ -190,7 +208,8 @@ fn complete_item(item: &mut Record, product: Option<&Json>, lot: Option<&Json>, 
     }
     let count = scans.and_then(|scans| scans.get("count")?.as_u64()).unwrap_or(0);
     item.fields.insert("scans".to_owned(), json!(count));
-    item.fields.extend(scans.and_then(|scans| scans.get("first_at").map(|at| ("first_scan_at".to_owned(), at.clone()))));
+    item.fields
+        .extend(scans.and_then(|scans| scans.get("first_at").map(|at| ("first_scan_at".to_owned(), at.clone()))));
     item.fields.insert("status".to_owned(), json!(item.status));
 }
 
@@ -201,12 +220,8 @@ fn like(text: &str) -> String {
 /// A page of a list, the last changed first, and how many there are in all.
 pub async fn list(app: &App, deployed: &Deployed, target: &Target, asked: &Asked<'_>) -> Result<(Vec<Record>, i64)> {
     let kind = kind_of(target);
-    let mut texts = vec![
-        deployed.row.chain.clone(),
-        deployed.name().to_owned(),
-        target.instance.clone(),
-        kind.to_owned(),
-    ];
+    let mut texts =
+        vec![deployed.row.chain.clone(), deployed.name().to_owned(), target.instance.clone(), kind.to_owned()];
     let mut conditions = "chain = $1 and app = $2 and instance = $3 and kind = $4".to_owned();
     let mut add = |condition: &dyn Fn(usize) -> String, value: String| {
         texts.push(value);
@@ -226,7 +241,11 @@ pub async fn list(app: &App, deployed: &Deployed, target: &Target, asked: &Asked
                     let (product, number) = lot.split_once('/').unwrap_or((lot, ""));
                     texts.push(format!("%{}%", like(&format!("\"product\":{}", json!(product)))));
                     texts.push(format!("%{}%", like(&format!("\"lot\":{}", json!(number)))));
-                    either.push(format!("(lower(json) like ${} and lower(json) like ${})", texts.len() - 1, texts.len()));
+                    either.push(format!(
+                        "(lower(json) like ${} and lower(json) like ${})",
+                        texts.len() - 1,
+                        texts.len()
+                    ));
                 }
                 let covered = if either.is_empty() { "1 = 0".to_owned() } else { either.join(" or ") };
                 if recalled {
@@ -251,9 +270,10 @@ pub async fn list(app: &App, deployed: &Deployed, target: &Target, asked: &Asked
     }
     let (total,): (i64,) = texts
         .iter()
-        .fold(sqlx::query_as(AssertSqlSafe(format!("select count(*) from record where {conditions}"))), |query, text| {
-            query.bind(text.clone())
-        })
+        .fold(
+            sqlx::query_as(AssertSqlSafe(format!("select count(*) from record where {conditions}"))),
+            |query, text| query.bind(text.clone()),
+        )
         .fetch_one(app.db.pool())
         .await?;
     let text = format!(
@@ -313,7 +333,13 @@ async fn indexed_item(app: &App, deployed: &Deployed, item: &mut Record) -> Resu
 }
 
 /// Ids of a kind, for choosing from; at most `limit`.
-pub async fn ids(app: &App, deployed: &Deployed, instance: &str, kind: &str, limit: i64) -> Result<Vec<(String, Json)>> {
+pub async fn ids(
+    app: &App,
+    deployed: &Deployed,
+    instance: &str,
+    kind: &str,
+    limit: i64,
+) -> Result<Vec<(String, Json)>> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "select id, json from record where chain = $1 and app = $2 and instance = $3 and kind = $4 order by changed_ms desc, id limit $5",
     )

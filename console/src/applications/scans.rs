@@ -5,8 +5,8 @@ use super::people::{of_role, role_key};
 use super::{Deployed, public, rows};
 use crate::app::App;
 use crate::error::Result;
-use crate::outbox::{self, Origin, Outcome};
 use crate::names::Name;
+use crate::outbox::{self, Origin, Outcome};
 use crate::time::now_ms;
 use chain_types::encoding::to_value;
 use serde::Serialize;
@@ -46,7 +46,9 @@ pub async fn uncounted(app: &App, deployed: &Deployed, instance: &str, code: &st
         // A batch that is on the chain is in the record's own count.
         let there = match batch.as_str() {
             "" => false,
-            root => matches!(outbox::find(app, root).await?.map(|standing| standing.outcome), Some(Outcome::Committed(_))),
+            root => {
+                matches!(outbox::find(app, root).await?.map(|standing| standing.outcome), Some(Outcome::Committed(_)))
+            }
         };
         total += if there { 0 } else { count };
     }
@@ -110,7 +112,11 @@ async fn send(app: &App, deployed: &Deployed, instance: &str) -> Result<()> {
     let Some(chain) = Name::parse(&deployed.row.chain).filter(|_| !counted.is_empty()) else { return Ok(()) };
     let counts = counted
         .iter()
-        .map(|(code, count, last)| ScanCount { code: code.clone(), count: count.unsigned_abs(), last_ms: last.unsigned_abs() })
+        .map(|(code, count, last)| ScanCount {
+            code: code.clone(),
+            count: count.unsigned_abs(),
+            last_ms: last.unsigned_abs(),
+        })
         .collect();
     let args = to_value(&RecordScans { counts }).map_err(|error| anyhow::anyhow!("{error}"))?;
     let signer = of_role(deployed, &deployed.row.owner, &role);

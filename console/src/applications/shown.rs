@@ -195,7 +195,8 @@ impl Words<'_> {
 
     /// `goods.ship` → 发货
     pub fn call_title(&self, call: &str) -> String {
-        let found = call.split_once('.').and_then(|(instance, method)| self.deployed.instance(instance)?.1.call(method));
+        let found =
+            call.split_once('.').and_then(|(instance, method)| self.deployed.instance(instance)?.1.call(method));
         found.map_or_else(|| call.to_owned(), |call| self.lang.pick(call.title.0, call.title.1).to_owned())
     }
 }

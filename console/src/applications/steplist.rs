@@ -12,7 +12,9 @@ use crate::error::Result;
 use crate::text::Lang;
 use crate::time::{local_date, now_ms};
 use chain_types::Hash;
-use chain_types::manifest::{Actor, ArgKind, Expect, FieldType, Instance, Level, ModuleSpec, Ordered, Page, PublicPage, Span, Step, StepValue};
+use chain_types::manifest::{
+    Actor, ArgKind, Expect, FieldType, Instance, Level, ModuleSpec, Ordered, Page, PublicPage, Span, Step, StepValue,
+};
 use operator_api::Text;
 use serde_json::{Map, Value as Json, json};
 use std::time::Duration;
@@ -46,14 +48,27 @@ fn failed(zh: impl Into<String>, en: impl Into<String>) -> Text {
 }
 
 /// Carries out one step. The error is a sentence for people.
-pub async fn carry_out(app: &App, deployed: &Deployed, cast: &Cast, name: &str, step: &Step, saved: &mut Saved) -> Result<Result<(), Text>> {
+pub async fn carry_out(
+    app: &App,
+    deployed: &Deployed,
+    cast: &Cast,
+    name: &str,
+    step: &Step,
+    saved: &mut Saved,
+) -> Result<Result<(), Text>> {
     match step {
         Step::Call { actor, call, with, save, expect } => {
             let Some(organisation) = cast.organisation(actor) else {
-                return Ok(Err(failed("需要第二家机构，本链没有", "this needs a second organisation, which the chain lacks")));
+                return Ok(Err(failed(
+                    "需要第二家机构，本链没有",
+                    "this needs a second organisation, which the chain lacks",
+                )));
             };
             let Some((instance, module)) = deployed.instance(&call.instance) else {
-                return Ok(Err(failed(format!("没有实例 {}", call.instance), format!("there is no instance {}", call.instance))));
+                return Ok(Err(failed(
+                    format!("没有实例 {}", call.instance),
+                    format!("there is no instance {}", call.instance),
+                )));
             };
             let Some(spec) = module.call(&call.method) else {
                 return Ok(Err(failed(format!("没有操作 {call}"), format!("there is no call {call}"))));
@@ -65,7 +80,10 @@ pub async fn carry_out(app: &App, deployed: &Deployed, cast: &Cast, name: &str, 
                 Err(faults) => {
                     let first = faults.into_iter().next();
                     let (path, reason) = first.map(|fault| (fault.path, fault.reason)).unwrap_or_default();
-                    return Ok(Err(failed(format!("{call}：{path} {}", reason.zh), format!("{call}: {path} {}", reason.en))));
+                    return Ok(Err(failed(
+                        format!("{call}：{path} {}", reason.zh),
+                        format!("{call}: {path} {}", reason.en),
+                    )));
                 }
             };
             let signer = of_role(deployed, organisation, &actor.role);
@@ -82,7 +100,8 @@ pub async fn carry_out(app: &App, deployed: &Deployed, cast: &Cast, name: &str, 
                 calls::forget(app, deployed, name).await?;
             }
             if let (Ok(()), Some(save)) = (&outcome, save) {
-                let fields = made.committed.events.iter().filter_map(|event| event.fields.as_object().cloned()).flatten();
+                let fields =
+                    made.committed.events.iter().filter_map(|event| event.fields.as_object().cloned()).flatten();
                 saved.0.insert(save.clone(), Json::Object(fields.collect()));
             }
             Ok(outcome)
@@ -90,7 +109,9 @@ pub async fn carry_out(app: &App, deployed: &Deployed, cast: &Cast, name: &str, 
         Step::Page { page, with, expect } => {
             let context = Context { app, deployed, cast, saved };
             match deployed.template().pages.get(page) {
-                Some(Page::Public(public)) if deployed.page(page).is_some() => context.judge_page(page, public, with, expect).await,
+                Some(Page::Public(public)) if deployed.page(page).is_some() => {
+                    context.judge_page(page, public, with, expect).await
+                }
                 // Switched off by an answer: there is nothing to judge.
                 Some(_) if deployed.page(page).is_none() => Ok(Ok(())),
                 _ => Ok(Err(failed(format!("{page} 不是公众页"), format!("{page} is no public page")))),
@@ -99,14 +120,21 @@ pub async fn carry_out(app: &App, deployed: &Deployed, cast: &Cast, name: &str, 
     }
 }
 
-fn judge_call(deployed: &Deployed, call: &str, instance: &str, expect: &Expect, made: &calls::Made) -> Result<(), Text> {
+fn judge_call(
+    deployed: &Deployed,
+    call: &str,
+    instance: &str,
+    expect: &Expect,
+    made: &calls::Made,
+) -> Result<(), Text> {
     let refusal = made.committed.refusal.as_ref();
     match (&expect.refused, refusal) {
         (None, None) => Ok(()),
         (Some(wanted), Some(refusal)) if refusal.code == *wanted => Ok(()),
-        (Some(wanted), None) => {
-            Err(failed(format!("{call} 应被拒绝（{wanted}），却成功了"), format!("{call} should be refused ({wanted}) and was applied")))
-        }
+        (Some(wanted), None) => Err(failed(
+            format!("{call} 应被拒绝（{wanted}），却成功了"),
+            format!("{call} should be refused ({wanted}) and was applied"),
+        )),
         (_, Some(refusal)) => {
             let said = |lang| {
                 let texts = deployed_texts();
@@ -121,7 +149,8 @@ fn judge_call(deployed: &Deployed, call: &str, instance: &str, expect: &Expect, 
 fn deployed_texts() -> &'static crate::text::Texts {
     static TEXTS: std::sync::OnceLock<crate::text::Texts> = std::sync::OnceLock::new();
     TEXTS.get_or_init(|| {
-        crate::text::Texts::load(&crate::http::assets::Web::built_in()).expect("the built-in texts parse, or no console starts")
+        crate::text::Texts::load(&crate::http::assets::Web::built_in())
+            .expect("the built-in texts parse, or no console starts")
     })
 }
 
@@ -133,7 +162,13 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn values(&self, with: &Ordered<StepValue>, instance: &Instance, module: &ModuleSpec, method: &str) -> Map<String, Json> {
+    fn values(
+        &self,
+        with: &Ordered<StepValue>,
+        instance: &Instance,
+        module: &ModuleSpec,
+        method: &str,
+    ) -> Map<String, Json> {
         let call = module.call(method);
         let one = |(name, value): (&str, &StepValue)| {
             let field = own_fields(instance).into_iter().find(|(own, _)| *own == name).map(|(_, field)| field.kind);
@@ -164,7 +199,9 @@ impl Context<'_> {
         if let Some(digest) = self.file(text) {
             return json!(digest.to_string());
         }
-        let signed = text.split_at_checked(1).filter(|(sign, _)| is_date && matches!(*sign, "-" | "+") || is_time && matches!(*sign, "-" | "+"));
+        let signed = text
+            .split_at_checked(1)
+            .filter(|(sign, _)| is_date && matches!(*sign, "-" | "+") || is_time && matches!(*sign, "-" | "+"));
         let moment = signed.and_then(|(sign, span)| {
             let ms = i64::try_from(span.parse::<Span>().ok()?.ms).ok()?;
             Some(now_ms() + if sign == "-" { -ms } else { ms })
@@ -188,10 +225,18 @@ impl Context<'_> {
 
     /// The digest of a file of the template's folder.
     fn file(&self, path: &str) -> Option<Hash> {
-        path.starts_with("sample/").then(|| catalog::file(self.app, &self.deployed.row.template, path))?.map(|bytes| Hash::of(&bytes))
+        path.starts_with("sample/")
+            .then(|| catalog::file(self.app, &self.deployed.row.template, path))?
+            .map(|bytes| Hash::of(&bytes))
     }
 
-    async fn judge_page(&self, name: &str, page: &PublicPage, with: &Ordered<StepValue>, expect: &Expect) -> Result<Result<(), Text>> {
+    async fn judge_page(
+        &self,
+        name: &str,
+        page: &PublicPage,
+        with: &Ordered<StepValue>,
+        expect: &Expect,
+    ) -> Result<Result<(), Text>> {
         let text = |value: &StepValue| match self.value(value, false, false) {
             Json::String(text) => text,
             other => other.to_string(),
@@ -208,9 +253,21 @@ impl Context<'_> {
                 return Ok(Ok(()));
             }
             if tokio::time::Instant::now() > end {
-                let wanted = format!("{} {}", expect.level.map(level_name).unwrap_or_default(), expect.state.clone().unwrap_or_default());
-                let zh = format!("公众页 {name} 对 {code} 的结论是“{}”（{} {state}），应为 {wanted}", seen.text.zh, level_name(seen.level));
-                let en = format!("public page {name} says \"{}\" ({} {state}) of {code}; expected {wanted}", seen.text.en, level_name(seen.level));
+                let wanted = format!(
+                    "{} {}",
+                    expect.level.map(level_name).unwrap_or_default(),
+                    expect.state.clone().unwrap_or_default()
+                );
+                let zh = format!(
+                    "公众页 {name} 对 {code} 的结论是“{}”（{} {state}），应为 {wanted}",
+                    seen.text.zh,
+                    level_name(seen.level)
+                );
+                let en = format!(
+                    "public page {name} says \"{}\" ({} {state}) of {code}; expected {wanted}",
+                    seen.text.en,
+                    level_name(seen.level)
+                );
                 return Ok(Err(failed(zh, en)));
             }
             tokio::time::sleep(Duration::from_millis(30)).await;
@@ -232,7 +289,8 @@ pub fn actors(deployed: &Deployed) -> Vec<(String, bool)> {
     let mut all = Vec::new();
     for step in template.samples.iter().chain(&template.checks) {
         if let Step::Call { actor, .. } = step {
-            let one = (actor.role.clone(), actor.organisation.as_deref().is_some_and(|organisation| organisation != "own"));
+            let one =
+                (actor.role.clone(), actor.organisation.as_deref().is_some_and(|organisation| organisation != "own"));
             if !all.contains(&one) {
                 all.push(one);
             }
@@ -248,4 +306,3 @@ pub async fn is_installed(app: &App, deployed: &Deployed) -> Result<bool> {
     let hash = value.and_then(|value| value.json.get("console_hash")?.as_str().map(str::to_owned));
     Ok(hash.as_deref() == Some(deployed.resolved.console_hash().to_string().as_str()))
 }
-

@@ -74,7 +74,10 @@ async fn quota(app: &App, deployed: &Deployed) -> Carried {
             format!("The chain carries {} applications of at most {MOST_APPLICATIONS}; remove one first.", count - 1),
         );
     }
-    said(format!("本链应用 {count}/{MOST_APPLICATIONS}"), format!("{count} of {MOST_APPLICATIONS} applications on this chain"))
+    said(
+        format!("本链应用 {count}/{MOST_APPLICATIONS}"),
+        format!("{count} of {MOST_APPLICATIONS} applications on this chain"),
+    )
 }
 
 async fn chain(app: &App, deployed: &Deployed) -> Carried {
@@ -96,14 +99,20 @@ async fn chain(app: &App, deployed: &Deployed) -> Carried {
         }
     }
     if !people::reachable(app, &deployed.row.chain, Duration::from_secs(60)).await {
-        return refused("链在一分钟内没有就绪，请到链的页面查看原因，然后重试。", "The chain was not ready within a minute; see its page for why, then try again.");
+        return refused(
+            "链在一分钟内没有就绪，请到链的页面查看原因，然后重试。",
+            "The chain was not ready within a minute; see its page for why, then try again.",
+        );
     }
     let way = deployed.way(app)?;
     let status = way.client.status().await.map_err(|_| unreachable())?;
     if status.validators < u64::from(requires.validators) {
         return refused(
             format!("应用要求至少 {} 个验证者，本链有 {} 个。", requires.validators, status.validators),
-            format!("The application asks for {} validators; the chain has {}.", requires.validators, status.validators),
+            format!(
+                "The application asks for {} validators; the chain has {}.",
+                requires.validators, status.validators
+            ),
         );
     }
     let mut report = Report {
@@ -239,7 +248,10 @@ async fn roles(app: &App, deployed: &Deployed) -> Carried {
     let assigns = accounts.iter().map(async |(signer, role, key)| {
         let call = people::assign(deployed.name(), *key, &Roles::from([role.clone()]))?;
         let step = format!("assign/{}/{role}", signer.organisation);
-        expect_applied(calls::once(app, deployed, &step, &administrator(deployed, &signer.organisation), call).await?, &[])
+        expect_applied(
+            calls::once(app, deployed, &step, &administrator(deployed, &signer.organisation), call).await?,
+            &[],
+        )
     });
     try_join_all(assigns).await?;
     said(
@@ -249,7 +261,10 @@ async fn roles(app: &App, deployed: &Deployed) -> Carried {
 }
 
 async fn api_key(_app: &App, _deployed: &Deployed) -> Carried {
-    said("在“开发者 · API 密钥”中按需创建，仅显示一次。", "Create keys under Developers · API keys when needed; each is shown once.")
+    said(
+        "在“开发者 · API 密钥”中按需创建，仅显示一次。",
+        "Create keys under Developers · API keys when needed; each is shown once.",
+    )
 }
 
 async fn samples(app: &App, deployed: &Deployed, tell: &mut (dyn FnMut(Text) + Send)) -> Carried {
@@ -259,12 +274,20 @@ async fn samples(app: &App, deployed: &Deployed, tell: &mut (dyn FnMut(Text) + S
     list(app, deployed, "sample", &deployed.template().samples, tell).await
 }
 
-async fn list(app: &App, deployed: &Deployed, phase: &str, steps: &[ListStep], tell: &mut (dyn FnMut(Text) + Send)) -> Carried {
+async fn list(
+    app: &App,
+    deployed: &Deployed,
+    phase: &str,
+    steps: &[ListStep],
+    tell: &mut (dyn FnMut(Text) + Send),
+) -> Carried {
     let cast = cast(app, deployed).await?;
     let mut saved = Saved::default();
     for (at, step) in steps.iter().enumerate() {
         tell(Text::new(format!("{}/{}", at + 1, steps.len()), format!("{} of {}", at + 1, steps.len())));
-        if let Err(reason) = steplist::carry_out(app, deployed, &cast, &format!("{phase}/{at}"), step, &mut saved).await? {
+        if let Err(reason) =
+            steplist::carry_out(app, deployed, &cast, &format!("{phase}/{at}"), step, &mut saved).await?
+        {
             let (n, of) = (at + 1, steps.len());
             return refused(format!("第 {n}/{of} 项：{}", reason.zh), format!("step {n} of {of}: {}", reason.en));
         }

@@ -83,8 +83,14 @@ mod tests {
     fn the_first_line_that_holds_is_said() {
         assert_eq!(said(Facts::default()), (Level::Ok, "fine".into()));
         assert_eq!(said(Facts { missing: true, ..Facts::default() }).1, "none");
-        assert_eq!(said(Facts { evidence: Some(false), state: Some("withdrawn".into()), ..Facts::default() }).1, "differs");
-        assert_eq!(said(Facts { evidence: Some(true), state: Some("withdrawn".into()), ..Facts::default() }).1, "withdrawn");
+        assert_eq!(
+            said(Facts { evidence: Some(false), state: Some("withdrawn".into()), ..Facts::default() }).1,
+            "differs"
+        );
+        assert_eq!(
+            said(Facts { evidence: Some(true), state: Some("withdrawn".into()), ..Facts::default() }).1,
+            "withdrawn"
+        );
     }
 
     #[test]

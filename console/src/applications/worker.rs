@@ -43,7 +43,9 @@ async fn watch(app: App) {
                     running.insert(name, task);
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(%error, application = %name, "an application's object couldn't be taken over"),
+                Err(error) => {
+                    tracing::error!(%error, application = %name, "an application's object couldn't be taken over")
+                }
             }
         }
         tokio::select! {
@@ -155,11 +157,13 @@ pub fn progress_data(deployed: &Deployed, steps: &[Step], state: &str) -> serde_
         })
     };
     let usable = state == "ready"
-        || steps.iter().any(|step| step.id == deployment::ROLES && step.state == StepState::Done) && state != "removing";
+        || steps.iter().any(|step| step.id == deployment::ROLES && step.state == StepState::Done)
+            && state != "removing";
     let done = steps.iter().filter(|step| step.state == StepState::Done).count();
     let started = steps.iter().filter_map(|step| step.started_ms).min();
     let ended = steps.iter().filter_map(|step| step.ended_ms).max();
-    let took = started.map(|started| if state == "deploying" { now } else { ended.unwrap_or(now) }.saturating_sub(started));
+    let took =
+        started.map(|started| if state == "deploying" { now } else { ended.unwrap_or(now) }.saturating_sub(started));
     json!({
         "name": deployed.name(),
         "state": state,

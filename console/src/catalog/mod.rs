@@ -119,7 +119,9 @@ pub fn parse(folder: &str, text: &str) -> Result<Listed, Vec<(String, Text)>> {
     let both = |reason: String| Text { zh: reason.clone(), en: reason };
     let template: AppTemplate =
         serde_yaml_ng::from_str(text).map_err(|error| vec![("app.yaml".to_owned(), both(error.to_string()))])?;
-    template.check().map_err(|faults| faults.into_iter().map(|fault| (fault.path, fault.reason)).collect::<Vec<_>>())?;
+    template
+        .check()
+        .map_err(|faults| faults.into_iter().map(|fault| (fault.path, fault.reason)).collect::<Vec<_>>())?;
     if template.id != folder {
         let reason = Text {
             zh: format!("id 是 {}，须与文件夹名 {folder} 相同", template.id),

@@ -9,7 +9,7 @@ pub use events::{Event, add as add_event, newest as newest_events};
 
 use crate::names;
 use chain_plan::{Observed, Plan, ValidChain};
-use operator_api::{Chain, ChainPhase, ChainStatus, Name, Tenant, TenantStatus, Text, Version};
+use operator_api::{Chain, ChainPhase, ChainStatus, Name, Tenant, TenantStatus, Text, ValidatorName, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -79,7 +79,21 @@ pub struct View {
     pub status: ChainStatus,
     /// Why the object in the file is not the one in force, or what could not be carried out.
     pub problems: Vec<Text>,
+    /// What befell validators lately and is over.
+    pub incidents: Vec<Incident>,
     pub deleting: bool,
+}
+
+/// A process that ended unasked, and when its validator took part again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    pub node: ValidatorName,
+    /// "validator-3 (Intermediate court)"
+    pub called: Text,
+    /// "its process was ended by signal 9"
+    pub cause: Text,
+    pub at_ms: u64,
+    pub back_ms: Option<u64>,
 }
 
 impl Registry {

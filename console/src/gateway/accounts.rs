@@ -77,10 +77,15 @@ async fn bind(app: &App, way: &Way, signer: &Signer, key: PublicKey) -> Result<(
     let args = BindAccount { key, label: GATEWAY, custody: Custody::Platform, administrator: false };
     let args = to_value(&args).map_err(anyhow::Error::from)?;
     let call = ("chain", "identity", "bind_account");
-    let standing = outbox::send_alone(app, way.chain.as_str(), &administrator, call, args, "account", BIND_TIMEOUT).await?;
+    let standing =
+        outbox::send_alone(app, way.chain.as_str(), &administrator, call, args, "account", BIND_TIMEOUT).await?;
     match standing.outcome {
         Outcome::Committed(result) if result.applied => Ok(()),
-        Outcome::Committed(result) if result.refusal.as_ref().is_some_and(|refusal| refusal.code == "account_exists") => Ok(()),
+        Outcome::Committed(result)
+            if result.refusal.as_ref().is_some_and(|refusal| refusal.code == "account_exists") =>
+        {
+            Ok(())
+        }
         Outcome::Waiting { .. } => {
             Err(Error::unavailable("chain-unreachable", Message::new("error-chain-unreachable-help")))
         }

@@ -77,8 +77,14 @@ fn unprocessable(code: &'static str, message: Message) -> Error {
 }
 
 /// Takes digests or a record to be anchored.
-pub async fn create(app: &App, caller: &Caller, way: &Arc<Way>, idempotency_key: Option<&str>, body: &[u8]) -> Result<Json> {
-    let parsed: Body = serde_json::from_slice(body).map_err(|error| {
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    way: &Arc<Way>,
+    idempotency_key: Option<&str>,
+    body: &[u8],
+) -> Result<Json> {
+    let parsed = parse(body).map_err(|error| {
         Error::bad_request("bad-json", Message::new("error-bad-json-help").with("reason", error.to_string()))
     })?;
     let path = format!("{}/anchors", way.chain);
@@ -103,12 +109,19 @@ pub async fn create(app: &App, caller: &Caller, way: &Arc<Way>, idempotency_key:
     }
 }
 
+/// An object and nothing else: a list of values would be read by the order of the fields.
+fn parse(body: &[u8]) -> Result<Body, serde_json::Error> {
+    let object: serde_json::Map<String, Json> = serde_json::from_slice(body)?;
+    serde_json::from_value(Json::Object(object))
+}
+
 fn digests_of(texts: &[String]) -> Result<Vec<Hash>> {
     if texts.is_empty() || texts.len() > MAX_DIGESTS {
         return Err(unprocessable("digest-count", Message::new("error-digest-count-help").with("n", MAX_DIGESTS)));
     }
     let digest = |text: &String| {
-        text.parse().map_err(|_| unprocessable("bad-digest", Message::new("error-bad-digest-help").with("digest", text)))
+        text.parse()
+            .map_err(|_| unprocessable("bad-digest", Message::new("error-bad-digest-help").with("digest", text)))
     };
     texts.iter().map(digest).collect()
 }
@@ -129,7 +142,8 @@ async fn record(
         given["files"] = files.clone();
     }
     let args = arguments_from_json(spec, Some(&instance), &given).map_err(|fault| {
-        let message = Message::new("error-bad-argument-help").with("path", &fault.path).with("reason", &fault.reason.en);
+        let message =
+            Message::new("error-bad-argument-help").with("path", &fault.path).with("reason", &fault.reason.en);
         unprocessable("bad-argument", message)
     })?;
     let files = files_of(body)?;

@@ -33,9 +33,8 @@ pub async fn instance(way: &Way, application: &str, wanted: Option<&str>) -> Res
     id.extend_from_slice(&record.revision.to_be_bytes());
     let version: Version = read(way, &key_of("version", &id)).await?;
     let mut instances = version.manifest.instances.iter();
-    let found = instances.find(|(name, instance)| {
-        instance.module == Module::Anchor && wanted.is_none_or(|wanted| wanted == *name)
-    });
+    let found = instances
+        .find(|(name, instance)| instance.module == Module::Anchor && wanted.is_none_or(|wanted| wanted == *name));
     found.map(|(name, instance)| (name.to_owned(), instance.clone())).ok_or(Error::NotFound)
 }
 
@@ -45,5 +44,6 @@ async fn read<T: serde::de::DeserializeOwned>(way: &Way, key: &[u8]) -> Result<T
         Error::unavailable("chain-unreachable", Message::new("error-chain-unreachable-help"))
     })?;
     let value = value.ok_or(Error::NotFound)?;
-    from_slice(&value.value).map_err(|reason| anyhow::anyhow!("a record of an application doesn't read: {reason}").into())
+    from_slice(&value.value)
+        .map_err(|reason| anyhow::anyhow!("a record of an application doesn't read: {reason}").into())
 }

@@ -131,7 +131,8 @@ async fn write(app: &App, way: &Way, signer: &Signer, batch: &[Request]) -> Resu
     let args = Value::Map(vec![("digests".into(), Value::Array(digests))]);
     let transaction = outbox::sign(app, way.chain.as_str(), signer, CALL, args).await?;
     let mut tx = app.db.write().await?;
-    let root = outbox::send(&mut tx, &way.chain, &transaction, Origin { what: "anchors", signer: Some(signer) }).await?;
+    let root =
+        outbox::send(&mut tx, &way.chain, &transaction, Origin { what: "anchors", signer: Some(signer) }).await?;
     let root = root.to_string();
     let after = json!({ "requests": batch.len(), "digests": count, "tx": root, "organisation": signer.organisation });
     let entry = Entry::done("anchor.batch", "chain", way.chain.as_str()).of(Some(&signer.tenant)).after(after);

@@ -9,6 +9,8 @@ mod idempotency;
 pub mod keys;
 pub mod openapi;
 pub mod requests;
+#[cfg(test)]
+mod tests;
 pub mod trace;
 pub mod transactions;
 
@@ -50,9 +52,6 @@ async fn forget_old(app: &App) -> Result<(), sqlx::Error> {
         .bind(now_ms() - DAY_MS)
         .execute(app.db.pool())
         .await?;
-    sqlx::query("delete from api_request where at_ms < $1")
-        .bind(now_ms() - 30 * DAY_MS)
-        .execute(app.db.pool())
-        .await?;
+    sqlx::query("delete from api_request where at_ms < $1").bind(now_ms() - 30 * DAY_MS).execute(app.db.pool()).await?;
     Ok(())
 }

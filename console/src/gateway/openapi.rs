@@ -185,7 +185,8 @@ fn describe(operation: &Operation) -> Json {
         },
     });
     if !operation.body.is_empty() {
-        let schema = if operation.body == JSON { json!({ "$ref": "#/components/schemas/NewAnchor" }) } else { json!({}) };
+        let schema =
+            if operation.body == JSON { json!({ "$ref": "#/components/schemas/NewAnchor" }) } else { json!({}) };
         described["requestBody"] = json!({ "required": true, "content": { operation.body: { "schema": schema } } });
     }
     described

@@ -139,7 +139,8 @@ pub async fn page(app: &App, principal: &Principal, filter: &Filter, page: i64) 
         _ => (0, 999),
     };
     let like = format!("%{}%", filter.path.trim().replace(['%', '_'], ""));
-    const WHERE: &str = "where tenant = $1 and ($2 = '' or key_id = $2) and ($3 = '' or method = $3) and status >= $4 and status <= $5
+    const WHERE: &str =
+        "where tenant = $1 and ($2 = '' or key_id = $2) and ($3 = '' or method = $3) and status >= $4 and status <= $5
                          and path like $6 and ($7 = '' or id = $7)";
     let count = format!("select count(*) from api_request {WHERE}");
     let (total,): (i64,) = sqlx::query_as(AssertSqlSafe(count))

@@ -33,7 +33,8 @@ pub async fn lot(app: &App, way: &Way, application: &str, lot: &str) -> Result<J
         None => {
             let filter = lists::RecordFilter { app: application, kind: "lot", text: lot, ..Default::default() };
             let (rows, _) = lists::records(app, way.chain.as_str(), &filter, 0, 50).await?;
-            let mut same = rows.into_iter().filter(|row| row.id.split_once('/').is_some_and(|(_, number)| number == lot));
+            let mut same =
+                rows.into_iter().filter(|row| row.id.split_once('/').is_some_and(|(_, number)| number == lot));
             match (same.next(), same.next()) {
                 (Some(row), None) => row,
                 _ => return Err(Error::NotFound),

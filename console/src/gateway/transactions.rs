@@ -23,7 +23,8 @@ pub async fn submit(app: &App, caller: &Caller, way: &Way, body: &[u8], wait: Du
             Message::new("error-bad-transaction-help").with("reason", other.to_string()),
         ),
     })?;
-    let refuse = |code, key: &str| Error::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, code, message: Message::new(key) };
+    let refuse =
+        |code, key: &str| Error::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, code, message: Message::new(key) };
     if transaction.call().fingerprint != way.client.fingerprint() {
         return Err(refuse("other-chain", "error-other-chain-help"));
     }

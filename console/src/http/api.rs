@@ -76,7 +76,8 @@ async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Resp
 
 async fn recognise(app: &App, headers: &HeaderMap) -> Result<Arc<Caller>> {
     let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let secret = sent.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim).filter(|secret| !secret.is_empty());
+    let secret =
+        sent.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim).filter(|secret| !secret.is_empty());
     match secret {
         Some(secret) => keys::authenticate(app, secret).await,
         None => Err(keys::unauthorised("key-missing", Message::new("error-key-missing-help"))),
@@ -91,7 +92,8 @@ impl FromRequestParts<App> for Known {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
         let caller = parts.extensions.get::<Arc<Caller>>().cloned();
-        let caller = caller.ok_or_else(|| anyhow::anyhow!("a handler outside of the gateway's guard asked for its caller"))?;
+        let caller =
+            caller.ok_or_else(|| anyhow::anyhow!("a handler outside of the gateway's guard asked for its caller"))?;
         Ok(Self(caller))
     }
 }
@@ -107,7 +109,9 @@ impl Known {
 async fn chains(State(app): State<App>, caller: Known) -> Json<Value> {
     let ways = app.reach.of_tenant(&caller.0.tenant);
     let chains = ways.iter().map(|way| json!({ "chain": way.chain.as_str(), "fingerprint": way.client.fingerprint() }));
-    Json(json!({ "chains": chains.collect::<Vec<_>>(), "organisation": caller.0.organisation, "scopes": caller.0.scopes }))
+    Json(
+        json!({ "chains": chains.collect::<Vec<_>>(), "organisation": caller.0.organisation, "scopes": caller.0.scopes }),
+    )
 }
 
 async fn anchor(

@@ -43,7 +43,12 @@ async fn start(view: View, principal: Principal, Query(chosen): Query<Chosen>) -
     view.page("developers/start.html", &data)
 }
 
-async fn quick_start(view: &View, principal: &Principal, chain: &str, secret: Option<&str>) -> Result<serde_json::Value> {
+async fn quick_start(
+    view: &View,
+    principal: &Principal,
+    chain: &str,
+    secret: Option<&str>,
+) -> Result<serde_json::Value> {
     let tenant = keys::own_tenant(principal)?;
     principal.require(Action::ViewApiKeys, &Resource::Tenant(&tenant))?;
     let chains = developers::chains(&view.app, principal).await?;
@@ -146,6 +151,7 @@ async fn log(view: View, principal: Principal, Query(asked): Query<Asked>) -> Re
 async fn reference(view: View, principal: Principal) -> Result<Response> {
     let tenant = keys::own_tenant(&principal)?;
     principal.require(Action::ViewApiKeys, &Resource::Tenant(&tenant))?;
-    let errors: Vec<_> = openapi::ERRORS.iter().map(|(status, code)| json!({ "status": status, "code": code })).collect();
+    let errors: Vec<_> =
+        openapi::ERRORS.iter().map(|(status, code)| json!({ "status": status, "code": code })).collect();
     view.page("developers/reference.html", &json!({ "operations": openapi::OPERATIONS, "failures": errors }))
 }

@@ -4,8 +4,10 @@
 
 mod account;
 pub mod api;
+mod applications;
 pub mod assets;
 mod audit;
+mod catalog;
 mod chains;
 pub mod cookie;
 mod developers;
@@ -18,6 +20,7 @@ pub mod middleware;
 pub mod nav;
 mod overview;
 pub mod page;
+mod public;
 mod search;
 mod session;
 mod tenants;
@@ -47,6 +50,9 @@ pub fn router(app: App) -> Router {
         .merge(developers::router())
         .merge(api::router(app.clone()))
         .merge(audit::router())
+        .merge(catalog::router())
+        .merge(applications::router())
+        .merge(public::router())
         .merge(search::router())
         .merge(events::router())
         .merge(help::router())

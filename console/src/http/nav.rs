@@ -42,6 +42,22 @@ const SECTIONS: &[Section] = &[
         needs: Some((Action::ViewApiKeys, Of::Tenant)),
     },
     Section {
+        group: "applications",
+        key: "applications",
+        href: "/applications",
+        icon: "app",
+        shortcut: "a",
+        needs: Some((Action::ViewApplication, Of::Own)),
+    },
+    Section {
+        group: "applications",
+        key: "catalog",
+        href: "/catalog",
+        icon: "plus",
+        shortcut: "m",
+        needs: Some((Action::ViewCatalog, Of::Own)),
+    },
+    Section {
         group: "manage",
         key: "tenants",
         href: "/tenants",

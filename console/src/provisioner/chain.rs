@@ -78,7 +78,9 @@ impl Hands {
         let mut observed = self.look(before.plan.as_ref()).await;
         observed.follow(&before.observed);
         let valid = self.accept(object.as_ref(), before.valid.as_ref(), &observed, &mut problems);
-        let mut view = View { object, valid, observed, problems, status: before.status.clone(), ..View::default() };
+        let incidents = self.incidents(&before, &observed).await;
+        let status = before.status.clone();
+        let mut view = View { object, valid, observed, problems, incidents, status, ..View::default() };
         let acted = self.act(&mut view).await;
         view.problems.extend(self.trouble.clone());
         let phase = view.status.phase;

@@ -10,6 +10,7 @@ pub mod chain;
 pub mod demo;
 mod hands;
 pub mod home;
+mod incidents;
 mod keys;
 mod observe;
 pub mod process;
@@ -17,6 +18,7 @@ mod report;
 mod self_check;
 pub mod tenants;
 
+pub use incidents::sentence as incident_sentence;
 pub use report::topic;
 
 use crate::app::App;

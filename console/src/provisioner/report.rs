@@ -14,8 +14,10 @@ impl Hands {
         let before = self.entry.view();
         let owner = view.owner().or_else(|| before.owner());
         let (old, new) = (&before.status, &view.status);
-        let only_height =
-            settled(old) == settled(new) && before.problems == view.problems && before.deleting == view.deleting;
+        let only_height = settled(old) == settled(new)
+            && before.problems == view.problems
+            && before.incidents == view.incidents
+            && before.deleting == view.deleting;
         if !only_height && let Err(error) = home::write_json(&self.home.status(&self.chain), new) {
             tracing::warn!(%error, chain = %self.chain, "the chain's status couldn't be written");
         }

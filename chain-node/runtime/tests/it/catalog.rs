@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use chain_types::account::Custody;
 use chain_types::genesis::Governance;
 use chain_types::manifest::{
-    Actor, Answers, AppTemplate, Place, ResolvedTemplate, Step, StepContext, arguments_from_json, commitment,
-    step_arguments,
+    Actor, Answers, AppTemplate, Place, ResolvedTemplate, Step, arguments_from_json, commitment,
 };
 use chain_types::{Hash, PublicKey};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::chain::*;
+use crate::step_arguments::{StepContext, step_arguments};
 
 fn folders() -> Vec<PathBuf> {
     let here = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../web/apps");

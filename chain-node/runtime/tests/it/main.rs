@@ -13,4 +13,5 @@ mod identity;
 mod queries;
 mod refusals;
 mod roles;
+mod step_arguments;
 mod trace;

@@ -1,3 +1,5 @@
+//! One byte form a value: published examples, properties, and every other form refused.
+
 use super::*;
 use proptest::prelude::*;
 

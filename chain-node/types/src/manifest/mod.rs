@@ -25,7 +25,6 @@ mod rules;
 mod short_field;
 
 mod pages;
-mod step_arguments;
 mod steps;
 mod template;
 mod verdict;
@@ -64,7 +63,6 @@ pub use pattern::Pattern;
 pub use references::{Actor, MethodRef, Span, Target, Version, is_label};
 pub use refusals::{Code, refusals, sentence};
 pub use resolve::ResolvedTemplate;
-pub use step_arguments::{StepArguments, StepContext, step_arguments};
 pub use steps::{Expect, Step, StepValue};
 pub use template::{Answer, Answers, ApiVersion, AppTemplate, Category, Kind, Question, QuestionType, Requires};
 pub use value::FieldValue;

@@ -1,3 +1,5 @@
+//! Published roots, an independent tree, and every proof of small trees.
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 

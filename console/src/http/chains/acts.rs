@@ -28,7 +28,7 @@ pub async fn validator(
         Ok(()) => Ok(view.done(&format!("/chains/{name}/validators"), Message::new(said).with("name", node))),
         Err(Error::Refused { status: StatusCode::CONFLICT, message, .. }) => {
             let page = Page::of(&view, &principal, &chain, "validators").await?;
-            let page = page.with("refusal", view.say(&message))?;
+            let page = page.with("refusal", view.say(&message))?.with("here", format!("/chains/{name}/validators"))?;
             view.page_with(StatusCode::CONFLICT, "chains/validators.html", page.data())
         }
         Err(error) => Err(error),

@@ -83,7 +83,9 @@ pub fn settings_page(
 ) -> Result<Response> {
     let text = page.found.view.object.as_ref().map(crate::provisioner::home::object_text);
     let yaml = text.transpose().map_err(anyhow::Error::from)?.unwrap_or_default();
-    let page = page.with("yaml", yaml)?.with("refusal", refusal)?;
+    // Also shown as the answer to a form, whose address cannot be asked again.
+    let here = format!("/chains/{}/settings", page.name);
+    let page = page.with("yaml", yaml)?.with("refusal", refusal)?.with("here", here)?;
     if view.info.partial {
         return page.show(view, "chains/settings.html");
     }

@@ -1,7 +1,7 @@
 //! A whole console in a test: temporary home, real database, the router called directly. Other modules' tests use `Site` too.
 
 mod access;
-mod html;
+pub(crate) mod html;
 mod pages;
 mod texts;
 

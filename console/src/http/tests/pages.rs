@@ -5,8 +5,11 @@ use crate::text::Lang;
 use axum::http::StatusCode;
 
 /// The pages of a city's operator; the id of a user is filled in.
-const OPERATOR: [&str; 18] = [
+const OPERATOR: [&str; 21] = [
     "/",
+    "/chains",
+    "/chains/new",
+    "/chains/new?tenant=medical",
     "/tenants",
     "/tenants/new",
     "/tenants/medical",

@@ -3,6 +3,8 @@
 
 mod draft;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use draft::{Draft, Typed, prefilled, tenant_of, tolerance};
 pub use summary::{Level, Summary, level};
@@ -16,8 +18,10 @@ use crate::names::Name;
 use crate::provisioner::{chain, home, home::Home};
 use crate::text::{Lang, Message};
 use crate::time::now_ms;
+use chain_plan::quorum::Act;
+use chain_plan::situation::Situation;
 use chain_plan::{FieldError, validate_change};
-use operator_api::{Chain, ChainState, Time, ValidatorName, ValidatorState};
+use operator_api::{Chain, ChainState, Text, Time, ValidatorName, ValidatorState};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -119,7 +123,7 @@ async fn change(
     object.metadata.generation += 1;
     let row = || Row::done(action, "chain", object_id).of(Some(&found.tenant));
     let judged = chain::parse(app, &object)
-        .map_err(|errors| errors.into_iter().next().map(|error| error.reason).unwrap_or_default())
+        .map_err(|errors| refusal_of(&view, before, &object, &errors))
         .and_then(|wanted| validate_change(valid, &wanted, &view.observed).map_err(|refusal| refusal.reason));
     if let Err(reason) = judged {
         let refused = row().outcome(Outcome::Refused).after(json!({ "reason": reason }));
@@ -131,6 +135,24 @@ async fn change(
     found.entry.set(View { object: Some(object), ..(*view).clone() });
     found.entry.wake.notify_one();
     Ok(())
+}
+
+/// Why a spec does not hold together. Of stopping too many, the arithmetic as things are now says more than the rule about specs.
+fn refusal_of(view: &View, before: &Chain, wanted: &Chain, errors: &[FieldError]) -> Text {
+    let newly_off: Vec<ValidatorName> = wanted
+        .spec
+        .validator_states
+        .keys()
+        .filter(|name| !before.spec.validator_states.contains_key(name))
+        .copied()
+        .collect();
+    if let (Some(plan), false) = (&view.plan, newly_off.is_empty()) {
+        let arithmetic = Situation::of(plan, &view.observed).without(&newly_off, Act::Stop(newly_off.clone()));
+        if !arithmetic.holds() {
+            return arithmetic.sentence();
+        }
+    }
+    errors.first().map(|error| error.reason.clone()).unwrap_or_default()
 }
 
 /// Asks for the chain's end: its nodes stop and its folder is moved aside. `typed` must repeat the name.

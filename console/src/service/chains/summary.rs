@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::chains::View;
+use crate::provisioner::incident_sentence;
 use operator_api::{ChainPhase, ChainState, Governance, Membership, Step, StepState, Text, ValidatorState};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -43,6 +44,8 @@ pub struct Summary {
     pub provisioning: bool,
     pub sentences: Vec<Text>,
     pub problems: Vec<Text>,
+    /// What is over, in words.
+    pub incidents: Vec<Text>,
     pub chain_id: String,
     pub fingerprint: String,
     pub height: u64,
@@ -84,6 +87,12 @@ impl Summary {
             provisioning: !made,
             sentences: status.sentences.clone(),
             problems: view.problems.clone(),
+            incidents: view
+                .incidents
+                .iter()
+                .filter(|incident| incident.back_ms.is_some())
+                .map(incident_sentence)
+                .collect(),
             chain_id: status.chain_id.as_ref().map(ToString::to_string).unwrap_or_default(),
             fingerprint: status.fingerprint.clone().unwrap_or_default(),
             height: status.height,

@@ -141,17 +141,19 @@ fn far_future(name: &'static str, world: &World, height: u64) -> Case {
     case(name, &evidence, world.with_file(), &[])
 }
 
+/// Changes an act's record, index, path or block.
+type ChangeAct<'a> = dyn Fn(&mut Vec<u8>, &mut u64, &mut Vec<Hash>, &mut crate::Header) + 'a;
+
 fn records_changed() -> Vec<Case> {
     let world = World::new(true);
-    let act =
-        |name, change: &dyn Fn(&mut Vec<u8>, &mut u64, &mut Vec<Hash>, &mut crate::Header), fails: &[CheckName]| {
-            let mut evidence = world.transaction();
-            let Subject::Act { record: Record::Transaction(bytes), index, path, block } = &mut evidence.subject else {
-                unreachable!()
-            };
-            change(bytes, index, path, block);
-            case(name, &evidence, world.with_file(), fails)
+    let act = |name, change: &ChangeAct<'_>, fails: &[CheckName]| {
+        let mut evidence = world.transaction();
+        let Subject::Act { record: Record::Transaction(bytes), index, path, block } = &mut evidence.subject else {
+            unreachable!()
         };
+        change(bytes, index, path, block);
+        case(name, &evidence, world.with_file(), fails)
+    };
     let flip_last = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
     let salt = world.call.bytes().windows(8).position(|w| w == b"saltsalt").unwrap();
     let mut digest = world.digest();

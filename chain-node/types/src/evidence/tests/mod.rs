@@ -137,7 +137,7 @@ fn packages_are_small() {
     let (world, plain) = (World::new(true), World::new(false));
     let (with, without) = (world.transaction().to_bytes().len(), plain.transaction().to_bytes().len());
     assert!(without <= 6_000, "{without}");
-    assert!(with - without <= 1_450, "{}", with - without);
+    assert!(with - without <= 1_200, "{}", with - without);
 }
 
 /// Our existence proof and that of the crate which makes the trees agree on every record, and on what is no record.

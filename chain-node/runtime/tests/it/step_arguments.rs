@@ -7,14 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::calendar::Date;
-use super::chain_part::Instance;
-use super::fields::{Field, FieldType, Place};
-use super::modules::{ArgKind, CallSpec};
-use super::ordered::Ordered;
-use super::references::Span;
-use super::steps::StepValue;
-use crate::bytes::Hash;
+use chain_types::Hash;
+use chain_types::manifest::{ArgKind, CallSpec, Date, Field, FieldType, Instance, Ordered, Place, Span, StepValue};
 
 /// What a step can refer to.
 pub struct StepContext<'a> {
@@ -29,7 +23,7 @@ pub struct StepContext<'a> {
 /// Arguments, and what stays off chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepArguments {
-    /// For [`super::arguments_from_json`], once the salted digests of commitments have been added under `fields`.
+    /// For `arguments_from_json`, once the salted digests of commitments have been added under `fields`.
     pub json: Json,
     /// Contents of fields of place `commitment` and `private`.
     pub off_chain: BTreeMap<String, String>,
