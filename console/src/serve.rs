@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::Path;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,12 +23,13 @@ pub struct ServeOptions {
 /// Serves until SIGINT or SIGTERM.
 pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<()> {
     let config = Config::read(&settings)?;
-    let _lock = lock(&config)?;
+    let _lock = lock(&config.home)?;
     let listener = listen(config.listen).await?;
     let app = App::open(config).await?;
     provisioner::start(&app).await?;
     crate::indexer::start(&app);
     crate::gateway::start(&app);
+    crate::applications::start(&app);
     tokio::spawn(crate::service::audit_anchor::run(app.clone()));
     tracing::info!(url = %app.config.public_url, listen = %app.config.listen, home = %app.config.home.display(), "the console is ready");
     let router = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
@@ -41,6 +43,8 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
         stopping.cancel();
     };
     axum::serve(listener, router).with_graceful_shutdown(stop_on_signal).await.context("the server failed")?;
+    app.chains.loops.close();
+    app.chains.loops.wait().await;
     if options.stop_nodes_on_exit {
         process::stop_all(&Home::new(&app.config.home)).await?;
     }
@@ -51,6 +55,8 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
 
 /// `console stop`: ends every node that the home's records name; with a console running, stop that first or it starts them again.
 pub async fn stop_nodes(settings: Settings) -> anyhow::Result<()> {
+    // A running console would start again what is stopped. Without a home there is nothing to stop either.
+    let _lock = if settings.home.exists() { Some(lock(&settings.home)?) } else { None };
     let stopped = process::stop_all(&Home::new(&settings.home)).await?;
     match stopped {
         0 => println!("no node of {} is running", settings.home.display()),
@@ -63,7 +69,7 @@ pub async fn stop_nodes(settings: Settings) -> anyhow::Result<()> {
 /// `console reindex CHAIN`
 pub async fn reindex(settings: Settings, chain: &str) -> anyhow::Result<()> {
     let config = Config::read(&settings)?;
-    let _lock = lock(&config)?;
+    let _lock = lock(&config.home)?;
     let app = App::open(config).await?;
     crate::indexer::forget(&app, chain).await?;
     app.db.close().await;
@@ -72,11 +78,11 @@ pub async fn reindex(settings: Settings, chain: &str) -> anyhow::Result<()> {
 }
 
 /// One console a home: two would both drive the same chains. The lock goes with the process, however it ends.
-fn lock(config: &Config) -> anyhow::Result<File> {
-    let path = config.home.join("lock");
+fn lock(home: &Path) -> anyhow::Result<File> {
+    let path = home.join("lock");
     let file = File::create(&path).with_context(|| format!("couldn't open {}", path.display()))?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        bail!("another console already serves {}; stop it first or choose another --home", config.home.display());
+        bail!("another console already serves {}; stop it first or choose another --home", home.display());
     }
     Ok(file)
 }

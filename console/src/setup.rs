@@ -42,20 +42,23 @@ struct Planned {
     name: &'static str,
     role: Role,
     tenant: Option<&'static str>,
+    /// Of the tenant's organisations; the first, named as the tenant, if none is said.
+    organisation: Option<&'static str>,
 }
 
 const FIRST: &[Planned] = &[
-    Planned { login: "operator", name: "李工", role: Role::PlatformOperator, tenant: None },
-    Planned { login: "auditor", name: "周审", role: Role::Auditor, tenant: None },
+    Planned { login: "operator", name: "李工", role: Role::PlatformOperator, tenant: None, organisation: None },
+    Planned { login: "auditor", name: "周审", role: Role::Auditor, tenant: None, organisation: None },
 ];
 
 const DEMO_PEOPLE: &[Planned] = &[
-    Planned { login: "trace-admin", name: "陈主任", role: Role::TenantAdmin, tenant: Some("traceability") },
-    Planned { login: "trace-officer", name: "赵科员", role: Role::Officer, tenant: Some("traceability") },
-    Planned { login: "medical-admin", name: "孙主任", role: Role::TenantAdmin, tenant: Some("medical") },
-    Planned { login: "notary-admin", name: "王主任", role: Role::TenantAdmin, tenant: Some("notary") },
-    Planned { login: "notary-officer", name: "吴公证员", role: Role::Officer, tenant: Some("notary") },
-    Planned { login: "notary-dev", name: "郑开发", role: Role::Developer, tenant: Some("notary") },
+    Planned { login: "trace-admin", name: "陈主任", role: Role::TenantAdmin, tenant: Some("traceability"), organisation: None },
+    Planned { login: "trace-officer", name: "赵科员", role: Role::Officer, tenant: Some("traceability"), organisation: None },
+    Planned { login: "trace-seller", name: "钱店长", role: Role::Officer, tenant: Some("traceability"), organisation: Some("commerce") },
+    Planned { login: "medical-admin", name: "孙主任", role: Role::TenantAdmin, tenant: Some("medical"), organisation: None },
+    Planned { login: "notary-admin", name: "王主任", role: Role::TenantAdmin, tenant: Some("notary"), organisation: None },
+    Planned { login: "notary-officer", name: "吴公证员", role: Role::Officer, tenant: Some("notary"), organisation: None },
+    Planned { login: "notary-dev", name: "郑开发", role: Role::Developer, tenant: Some("notary"), organisation: None },
 ];
 
 /// Prepares a home; repeating it adds only what is missing.
@@ -150,7 +153,7 @@ async fn create(app: &App, planned: &Planned) -> anyhow::Result<Option<SignIn>> 
         login: Login::parse(planned.login).expect("the first sign-in names are names"),
         display_name: planned.name.to_owned(),
         role: planned.role,
-        organisation: tenant.clone(),
+        organisation: planned.organisation.and_then(Name::parse).or_else(|| tenant.clone()),
         tenant,
     };
     let mut tx = app.db.write().await?;

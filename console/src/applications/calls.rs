@@ -154,3 +154,35 @@ pub async fn kept(app: &App, tx: &str) -> Result<Vec<Kept>> {
     };
     Ok(rows.into_iter().filter_map(open).collect())
 }
+
+/// Keeps the secret of an application's API key until it is shown, once.
+pub async fn keep_key(app: &App, application: &str, secret: &str) -> Result<()> {
+    let root = format!("key/{application}");
+    sqlx::query("insert into private_value (root, field, sealed, created_ms) values ($1, 'secret', $2, $3) on conflict do nothing")
+        .bind(&root)
+        .bind(app.sealing.seal(&root, secret.as_bytes()))
+        .bind(now_ms())
+        .execute(app.db.pool())
+        .await?;
+    Ok(())
+}
+
+/// Whether the secret has not been shown yet.
+pub async fn has_key(app: &App, application: &str) -> Result<bool> {
+    let row: Option<(String,)> = sqlx::query_as("select field from private_value where root = $1")
+        .bind(format!("key/{application}"))
+        .fetch_optional(app.db.pool())
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Takes the secret out: whoever comes second finds nothing.
+pub async fn take_key(app: &App, application: &str) -> Result<Option<String>> {
+    let root = format!("key/{application}");
+    let row: Option<(Vec<u8>,)> = sqlx::query_as("delete from private_value where root = $1 returning sealed")
+        .bind(&root)
+        .fetch_optional(app.db.pool())
+        .await?;
+    let opened = row.and_then(|(sealed,)| app.sealing.open(&root, &sealed).ok());
+    Ok(opened.and_then(|secret| String::from_utf8(secret.to_vec()).ok()))
+}

@@ -30,6 +30,8 @@ pub struct Record {
 pub struct Asked<'a> {
     pub text: &'a str,
     pub equal: Vec<(String, String)>,
+    /// Fields that hold a moment, and the day that it must lie in.
+    pub days: Vec<(String, String)>,
     pub page: i64,
     pub per_page: i64,
 }
@@ -157,7 +159,9 @@ pub fn flatten(deployed: &Deployed, instance: &str, kind: &str, id: &str, json: 
         let digests = super::arguments::own_fields(instance)
             .into_iter()
             .find(|(_, field)| field.kind == chain_types::manifest::FieldType::Digests);
-        if let (Some((name, _)), Some(files)) = (digests.filter(|(name, _)| *name != "files"), fields.remove("files")) {
+        if let Some((name, _)) = digests.filter(|(name, _)| *name != "files")
+            && let Some(files) = fields.remove("files")
+        {
             fields.insert(name.to_owned(), files);
         }
     }
@@ -212,6 +216,9 @@ fn complete_item(item: &mut Record, product: Option<&Json>, lot: Option<&Json>, 
         .extend(scans.and_then(|scans| scans.get("first_at").map(|at| ("first_scan_at".to_owned(), at.clone()))));
     item.fields.insert("status".to_owned(), json!(item.status));
 }
+
+/// Rows that a list narrowed by day looks at.
+const MOST_NARROWED: i64 = 20_000;
 
 fn like(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '%' | '_')).collect::<String>().to_lowercase()
@@ -276,6 +283,11 @@ pub async fn list(app: &App, deployed: &Deployed, target: &Target, asked: &Asked
         )
         .fetch_one(app.db.pool())
         .await?;
+    // A day of a moment is no text in the record: such lists are narrowed here, over the newest rows.
+    let (limit, offset) = match asked.days.is_empty() {
+        true => (asked.per_page, (asked.page - 1) * asked.per_page),
+        false => (MOST_NARROWED, 0),
+    };
     let text = format!(
         "select id, json, changed_ms from record where {conditions} order by changed_ms desc, id desc limit ${} offset ${}",
         texts.len() + 1,
@@ -284,8 +296,8 @@ pub async fn list(app: &App, deployed: &Deployed, target: &Target, asked: &Asked
     let rows: Vec<(String, String, i64)> = texts
         .iter()
         .fold(sqlx::query_as(AssertSqlSafe(text)), |query, text| query.bind(text.clone()))
-        .bind(asked.per_page)
-        .bind((asked.page - 1) * asked.per_page)
+        .bind(limit)
+        .bind(offset)
         .fetch_all(app.db.pool())
         .await?;
     let mut records = Vec::new();
@@ -296,8 +308,19 @@ pub async fn list(app: &App, deployed: &Deployed, target: &Target, asked: &Asked
         if kind == "item" {
             indexed_item(app, deployed, &mut record).await?;
         }
-        records.push(record);
+        let on = |(field, day): &(String, String)| {
+            record.fields.get(field).and_then(Json::as_i64).is_some_and(|ms| crate::time::local_date(ms) == *day)
+        };
+        if asked.days.iter().all(on) {
+            records.push(record);
+        }
     }
+    if asked.days.is_empty() {
+        return Ok((records, total));
+    }
+    let total = records.len() as i64;
+    let page = usize::try_from((asked.page - 1) * asked.per_page).unwrap_or(usize::MAX);
+    let records = records.into_iter().skip(page).take(usize::try_from(asked.per_page).unwrap_or(50)).collect();
     Ok((records, total))
 }
 

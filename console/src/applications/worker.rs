@@ -189,6 +189,7 @@ async fn deploy(app: &App, deployed: Deployed) -> Result<()> {
         if progress.steps[at].state == StepState::Done {
             continue;
         }
+        // One write ends the step before and begins this one.
         progress.change(at, StepState::Running, None);
         progress.save("deploying").await?;
         let id = progress.steps[at].id.clone();

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, Notify};
+use tokio_util::task::TaskTracker;
 
 /// Every chain, and the city around them.
 #[derive(Default)]
@@ -22,6 +23,8 @@ pub struct Registry {
     city: RwLock<Arc<City>>,
     /// Something in the home was changed by the console: look at once.
     pub changed: Notify,
+    /// The loops that look after chains: awaited at the end, so that none starts a node after the console is gone.
+    pub loops: TaskTracker,
 }
 
 /// What is not of one chain.

@@ -254,10 +254,13 @@ fn hash(secret: &str) -> String {
     Hash::of(secret.as_bytes()).to_string()
 }
 
+/// What a hash stands for, if for anything, and since when that is known.
+type Seen = (Option<Arc<Caller>>, Instant);
+
 /// Keys seen lately, by hash, and how much of its rate each has left.
 #[derive(Default)]
 pub struct Known {
-    callers: Mutex<HashMap<String, (Option<Arc<Caller>>, Instant)>>,
+    callers: Mutex<HashMap<String, Seen>>,
     left: Mutex<HashMap<String, (f64, Instant)>>,
 }
 

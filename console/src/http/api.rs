@@ -123,10 +123,8 @@ async fn anchor(
 ) -> Result<Response> {
     let body = whole(body)?;
     let way = caller.on(&app, &chain, Scope::AnchorWrite)?;
-    let key = match headers.get("idempotency-key") {
-        None => None,
-        Some(value) => Some(value.to_str().unwrap_or_default()),
-    };
+    // One that is no text is an empty one, which is refused.
+    let key = headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default());
     let answer = anchors::create(&app, &caller.0, &way, key, &body).await?;
     let location = answer["links"]["self"].as_str().unwrap_or_default().to_owned();
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())

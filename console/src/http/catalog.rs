@@ -9,12 +9,13 @@ use crate::auth::{Action, Principal, Resource};
 use crate::catalog::{self, Listed};
 use crate::chains::console_name;
 use crate::error::{Error, Result};
+use crate::gateway::keys::{self, NewKey};
 use crate::names::Name;
 use crate::text::Message;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
-use chain_types::manifest::{Answer, Answers, Place, Question, QuestionType, module_spec};
+use chain_types::manifest::{Answer, Answers, Category, Place, Question, QuestionType, module_spec};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
@@ -45,6 +46,18 @@ fn modules(listed: &Listed) -> Vec<Json> {
     listed.template.requires.modules.iter().map(one).collect()
 }
 
+fn icon(category: Category) -> &'static str {
+    match category {
+        Category::Traceability => "qr",
+        Category::Livelihood => "users",
+        Category::Government => "tenants",
+        Category::Justice => "shield",
+        Category::Funds => "key",
+        Category::Governance => "audit",
+        Category::Data => "link",
+    }
+}
+
 async fn list(view: View, principal: Principal) -> Result<Response> {
     require(&principal)?;
     let catalog = catalog::load(&view.app);
@@ -53,7 +66,7 @@ async fn list(view: View, principal: Principal) -> Result<Response> {
         let template = &listed.template;
         json!({
             "id": template.id, "title": template.title, "summary": template.summary, "version": template.version,
-            "category": template.category.title(), "modules": modules(listed),
+            "category": template.category.title(), "modules": modules(listed), "icon": icon(template.category),
             "installed": counts.get(&template.id).copied().unwrap_or(0),
         })
     };
@@ -219,8 +232,8 @@ async fn deploy(
     let (Some(name), Some(chain)) = (name, chain.filter(|_| errors.is_empty())) else {
         return page(&view, &listed, &tenant, form, errors);
     };
-    let owner = owner(&view, &principal, &tenant, &chain.view())?;
-    let sample_data = text("sample_data") == "1";
+    let owner = owner(&view, &principal, &tenant)?;
+    let (sample_data, owned_by) = (text("sample_data") == "1", owner.to_string());
     let wanted = Wanted {
         name: name.clone(),
         chain: console_name(&chain.name),
@@ -231,7 +244,12 @@ async fn deploy(
         sample_data,
     };
     match object::create(&view.app, &principal, wanted).await {
-        Ok(()) => Ok(super::extract::redirect(&format!("/applications/{name}"))),
+        Ok(()) => {
+            let key = NewKey { name: name.to_string(), ..NewKey::offered(&owned_by) };
+            let (_, secret) = keys::create(&view.app, &principal, &key).await?;
+            crate::applications::calls::keep_key(&view.app, name.as_str(), &secret).await?;
+            Ok(super::extract::redirect(&format!("/applications/{name}")))
+        }
         Err(Error::Invalid(wrong)) => {
             let errors = wrong.0.iter().map(|(field, message)| ((*field).to_owned(), view.say(message))).collect();
             page(&view, &listed, &tenant, form, errors)
@@ -241,7 +259,7 @@ async fn deploy(
 }
 
 /// The organisation that owns what this person deploys: the own one, if the platform holds its key.
-fn owner(view: &View, principal: &Principal, tenant: &Name, _chain: &crate::chains::View) -> Result<Name> {
+fn owner(view: &View, principal: &Principal, tenant: &Name) -> Result<Name> {
     let city = view.app.chains.city();
     let object = city.tenants.iter().find(|(name, _)| name.as_str() == tenant.as_str()).map(|(_, seen)| &seen.object);
     let held: Vec<&str> = object

@@ -25,14 +25,14 @@ impl Hands {
                 home::write(&self.home.validator(&self.chain, *node).join("node.toml"), config.text.as_bytes())?;
             }
             Action::ReloadConfig { node } => self.reload(plan, *node).await?,
-            Action::Start { node, version, .. } => self.start(plan, *node, *version)?,
+            Action::Start { node, version, .. } => self.start(plan, *node, *version).await?,
             Action::ForgetExit { node } => self.forget(*node)?,
             Action::SelfCheck => self.self_check = Some(self.check_itself(plan).await),
             Action::Stop { node, .. } => self.stop(*node).await?,
             Action::Restart { node, .. } => {
                 self.stop(*node).await?;
                 let planned = plan.node(*node).context("a node that is restarted is planned")?;
-                self.start(plan, *node, planned.version)?;
+                self.start(plan, *node, planned.version).await?;
             }
             Action::StopChain { nodes } => self.stop_together(nodes).await?,
             // `Observed::can_change_set` is false: this version's chains cannot, so this is never planned.
@@ -54,7 +54,7 @@ impl Hands {
         Ok(home::write_json(&path, genesis)?)
     }
 
-    fn start(&mut self, plan: &Plan, node: ValidatorName, version: Version) -> anyhow::Result<()> {
+    async fn start(&mut self, plan: &Plan, node: ValidatorName, version: Version) -> anyhow::Result<()> {
         let folder = self.home.validator(&self.chain, node);
         let config = plan
             .node(node)
@@ -63,7 +63,7 @@ impl Hands {
         // An old record would name a process that is long gone.
         Record::forget(&folder)?;
         self.unrecorded.remove(&node);
-        let child = process::start(&Start {
+        let mut child = process::start(&Start {
             program: &self.program(version),
             folder: &folder,
             version,
@@ -72,6 +72,7 @@ impl Hands {
             now_ms: now_ms().unsigned_abs(),
         })
         .with_context(|| format!("couldn't start {}", process::called(&self.chain, node)))?;
+        process::recorded(&mut child, &folder).await;
         self.children.insert(node, child);
         Ok(())
     }

@@ -77,6 +77,10 @@ impl Hands {
         self.read_keys(object.as_ref()).await;
         let mut observed = self.look(before.plan.as_ref()).await;
         observed.follow(&before.observed);
+        // One that cannot be asked has not lost its blocks.
+        for (name, node) in observed.nodes.iter_mut().filter(|(_, node)| !node.reachable) {
+            node.height = before.observed.node(*name).height;
+        }
         let valid = self.accept(object.as_ref(), before.valid.as_ref(), &observed, &mut problems);
         let incidents = self.incidents(&before, &observed).await;
         let status = before.status.clone();

@@ -44,7 +44,7 @@ pub async fn start(app: &App) -> anyhow::Result<()> {
     tenants::write_missing(app, &home).await?;
     let mut watch = Watch { app: app.clone(), home, numbers, tenants: BTreeMap::new() };
     watch.look().await;
-    tokio::spawn(async move {
+    app.chains.loops.spawn(async move {
         loop {
             tokio::select! {
                 () = watch.app.stopping.cancelled() => return,
@@ -126,7 +126,7 @@ impl Watch {
         let object = home::read(&path).ok().flatten().and_then(|text| home::parse_object(&path, &chain, &text).ok());
         let entry = Arc::new(Entry::new(chain, View { object, ..View::default() }));
         self.app.chains.add(entry.clone());
-        tokio::spawn(chain::run(self.app.clone(), self.home.clone(), entry, self.numbers.clone()));
+        self.app.chains.loops.spawn(chain::run(self.app.clone(), self.home.clone(), entry, self.numbers.clone()));
     }
 }
 

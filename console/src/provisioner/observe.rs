@@ -4,6 +4,7 @@
 use super::hands::Hands;
 use super::process::{Ended, Record, log_tail};
 use crate::time::now_ms;
+use chain_plan::exit::Exit;
 use chain_plan::{AppliedConfig, Observed, ObservedNode, Plan, Process};
 use chain_types::api::{Status, ValidatorInfo};
 use chain_types::{Hash, PublicKey};
@@ -62,7 +63,8 @@ impl Hands {
                 None => Process::Absent,
             },
         };
-        let ended = matches!(process, Process::Exited { .. });
+        // A process that was killed did not say why.
+        let by_itself = matches!(process, Process::Exited { exit: Exit::Code(_) | Exit::Unseen, .. });
         ObservedNode {
             process,
             version: record.as_ref().map(|record| record.version),
@@ -72,7 +74,7 @@ impl Hands {
                 started: record.as_ref().and_then(|record| record.started),
             },
             disk_free_bytes: free_bytes(&folder),
-            error: if ended { last_words(&folder) } else { None },
+            error: if by_itself { last_words(&folder) } else { None },
             ..ObservedNode::default()
         }
     }
@@ -157,6 +159,10 @@ fn free_bytes(folder: &std::path::Path) -> Option<u64> {
 /// What a node that ended said last, if that was why.
 fn last_words(folder: &std::path::Path) -> Option<Text> {
     let line = log_tail(folder, 1).pop()?;
-    let said = line.strip_prefix("chain-node: ")?;
+    // Lines of the log begin with their time; the reason for ending is a plain sentence.
+    let said = line.strip_prefix("chain-node: ").unwrap_or(&line);
+    if said.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
     Some(Text::same(said.chars().filter(|c| !c.is_control()).take(240).collect::<String>()))
 }

@@ -139,6 +139,17 @@ pub fn start(start: &Start<'_>) -> io::Result<Child> {
     command.spawn()
 }
 
+/// Waits until a started process has written down who it is, or has ended: whoever stops everything right afterwards finds it.
+pub async fn recorded(child: &mut Child, folder: &Path) {
+    for _ in 0..600 {
+        let written = Record::read(folder).ok().flatten().is_some_and(|record| record.pid == child.id());
+        if written || !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// What `start` tells the process that becomes the node.
 #[derive(clap::Args)]
 pub struct Become {

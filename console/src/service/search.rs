@@ -1,5 +1,6 @@
 //! The one search box: asks every noun for what the reader may see. A new noun adds one function and one line in `find`.
 
+use super::chains::Found;
 use crate::app::App;
 use crate::auth::{Action, Principal, Resource};
 use crate::error::Result;
@@ -25,6 +26,49 @@ pub async fn find(app: &App, principal: &Principal, q: &str, lang: Lang) -> Resu
     let like = format!("%{}%", q.to_lowercase().replace(['%', '_'], ""));
     let mut hits = tenants(app, principal, &like, lang).await?;
     hits.extend(users(app, principal, &like).await?);
+    hits.extend(chains(app, principal, q, lang));
+    hits.extend(transactions(app, principal, q).await?);
+    Ok(hits)
+}
+
+/// By name, title, identifier or the beginning of the fingerprint.
+fn chains(app: &App, principal: &Principal, q: &str, lang: Lang) -> Vec<Hit> {
+    let q = q.trim().to_lowercase();
+    let fits = |found: &Found| {
+        let (title, status) = (found.view.title(), &found.view.status);
+        let id = status.chain_id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let words = [found.entry.name.to_string(), title.zh, title.en.to_lowercase(), id];
+        let fingerprint = status.fingerprint.as_deref().unwrap_or_default();
+        words.iter().any(|word| word.contains(&q)) || (q.len() >= 8 && fingerprint.starts_with(&q))
+    };
+    let hit = |found: Found| {
+        let title = found.view.title();
+        Hit {
+            kind: "chain",
+            title: lang.pick(&title.zh, &title.en).to_owned(),
+            detail: found.entry.name.to_string(),
+            href: format!("/chains/{}", found.entry.name),
+        }
+    };
+    let found = super::chains::list(app, principal).into_iter().filter(fits);
+    found.take(MOST_PER_KIND as usize).map(hit).collect()
+}
+
+/// A whole transaction id, on any chain that the reader may see.
+async fn transactions(app: &App, principal: &Principal, q: &str) -> Result<Vec<Hit>> {
+    let Ok(id) = q.trim().to_lowercase().parse::<chain_types::TxId>() else { return Ok(Vec::new()) };
+    let mut hits = Vec::new();
+    for found in super::chains::list(app, principal) {
+        let chain = &found.entry.name;
+        if let Some(row) = crate::indexer::lists::tx(app, chain.as_str(), &id.to_string()).await? {
+            hits.push(Hit {
+                kind: "transaction",
+                title: format!("{}.{}", row.instance, row.method),
+                detail: chain.to_string(),
+                href: format!("/chains/{chain}/transactions/{id}"),
+            });
+        }
+    }
     Ok(hits)
 }
 

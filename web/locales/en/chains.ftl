@@ -213,3 +213,4 @@ audit-chain-hibernate = Hibernate chain
 audit-chain-wake = Wake chain
 audit-validator-stop = Stop validator
 audit-validator-start = Start validator
+search-kind-transaction = Transaction

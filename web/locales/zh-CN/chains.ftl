@@ -213,3 +213,4 @@ audit-chain-hibernate = 休眠链
 audit-chain-wake = 唤醒链
 audit-validator-stop = 停用验证者
 audit-validator-start = 启用验证者
+search-kind-transaction = 交易

@@ -40,7 +40,9 @@ async fn prefill(frame: &Frame, view: &View, instance: &str, method: &str, form:
     let text =
         |form: &Map<String, Json>, name: &str| form.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
     let (record, kind) = (text(form, "record"), text(form, "kind"));
-    let mut set = |name: &str, value: String| drop(form.entry(name.to_owned()).or_insert(json!(value)));
+    let mut set = |name: &str, value: String| {
+        form.entry(name.to_owned()).or_insert(json!(value));
+    };
     match kind.as_str() {
         "record" => set("number", record),
         "lot" => {

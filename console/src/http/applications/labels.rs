@@ -37,7 +37,7 @@ pub async fn show(
         equal.push(("product".to_owned(), product.to_owned()));
         equal.push(("lot".to_owned(), lot.to_owned()));
     }
-    let asked = Asked { text: get("q"), equal, page, per_page: PER_PAGE };
+    let asked = Asked { text: get("q"), equal, days: Vec::new(), page, per_page: PER_PAGE };
     let (items, total) = records::list(&view.app, &frame.deployed, &labels.of, &asked).await?;
     let sheet: Vec<Json> = items
         .iter()

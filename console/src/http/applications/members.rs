@@ -42,7 +42,7 @@ pub async fn change(
     Form(typed): Form<Vec<(String, String)>>,
 ) -> Result<Response> {
     let deployed = applications::find(&view.app, &principal, &name, Action::DeployApplication).await?;
-    let get = |name: &str| typed.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.clone());
+    let get = |name: &'static str| typed.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.clone());
     let organisation = get("organisation").next().ok_or(Error::NotFound)?;
     let known = people::organisations_on_chain(&deployed.way(&view.app)?.client).await.map_err(|_| unreachable())?;
     if !known.contains(&organisation) {

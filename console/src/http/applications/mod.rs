@@ -30,6 +30,7 @@ pub fn router() -> Router<App> {
         .route("/applications/{name}/progress", get(show::progress))
         .route("/applications/{name}/retry", post(show::retry))
         .route("/applications/{name}/remove", post(show::remove))
+        .route("/applications/{name}/key", post(show::key))
         .route("/applications/{name}/members", get(members::show).post(members::change))
         .route("/applications/{name}/pages/{page}", get(records::page).post(desk::act))
         .route("/applications/{name}/pages/{page}/export", get(records::export))

@@ -46,12 +46,13 @@ pub async fn page(
 }
 
 /// What a reader's address asks of a list.
-fn asked<'a>(list: &ListPage, pairs: &'a [(String, String)], page: i64, per_page: i64) -> Asked<'a> {
+fn asked<'a>(frame: &Frame, list: &ListPage, pairs: &'a [(String, String)], page: i64, per_page: i64) -> Asked<'a> {
     let equal = list.filters.iter().filter_map(|filter| {
         let value = parameter(pairs, filter);
         (!value.is_empty()).then(|| (filter.clone(), value.to_owned()))
     });
-    Asked { text: parameter(pairs, "q"), equal: equal.collect(), page, per_page }
+    let (days, equal) = equal.partition(|(filter, _)| kind_of_field(frame, &list.of, filter) == Some(FieldType::Datetime));
+    Asked { text: parameter(pairs, "q"), equal, days, page, per_page }
 }
 
 async fn list_page(
@@ -62,7 +63,7 @@ async fn list_page(
     pairs: &[(String, String)],
 ) -> Result<Response> {
     let number = parameter(pairs, "page").parse::<i64>().unwrap_or(1).clamp(1, 1_000_000);
-    let asked = asked(list, pairs, number, PER_PAGE);
+    let asked = asked(frame, list, pairs, number, PER_PAGE);
     let (records, total) = store::list(&view.app, &frame.deployed, &list.of, &asked).await?;
     let words = frame.words(view);
     let (instance, kind) = (list.of.instance.as_str(), store::kind_of(&list.of));
@@ -87,7 +88,7 @@ async fn list_page(
     let data = json!({
         "head": frame.head(view, id), "page_id": id, "page_title": list.title.as_ref().map(|title| words.pick(title)),
         "columns": columns, "rows": rows, "filters": filters, "total": total, "page": number, "per_page": PER_PAGE,
-        "query": query.join("&"), "filtered": !asked.equal.is_empty() || !asked.text.is_empty(), "topic": topic,
+        "query": query.join("&"), "filtered": !asked.equal.is_empty() || !asked.days.is_empty() || !asked.text.is_empty(), "topic": topic,
         "actions": buttons(frame, &words, &list.actions, None), "form": form, "errors": {}, "error_list": [],
     });
     view.page_or_block("applications/records.html", "rows", &data)
@@ -95,6 +96,14 @@ async fn list_page(
 
 fn record_path(deployed: &Deployed, page: &str, id: &str) -> String {
     format!("/applications/{}/pages/{page}/record?id={}", deployed.name(), crate::http::middleware::percent_encode(id))
+}
+
+/// The type of a field of a target's records.
+fn kind_of_field(frame: &Frame, target: &Target, name: &str) -> Option<FieldType> {
+    let (instance, module) = frame.deployed.instance(&target.instance)?;
+    let kind = store::kind_of(target);
+    let of_module = module.kinds.iter().filter(|of| of.name == kind || of.name.is_empty()).find_map(|of| of.field(name));
+    instance.own_field(name).map(|field| field.kind).or(of_module.map(|field| field.kind))
 }
 
 fn filter_input(frame: &Frame, words: &Words<'_>, target: &Target, filter: &str) -> Json {
@@ -114,7 +123,7 @@ fn filter_input(frame: &Frame, words: &Words<'_>, target: &Target, filter: &str)
         choices =
             frame.organisations.iter().map(|(id, title)| json!({ "value": id, "label": words.pick(title) })).collect();
     }
-    let is_date = field.map(|field| field.kind).or(module_kind) == Some(FieldType::Date);
+    let is_date = matches!(kind_of_field(frame, target, filter), Some(FieldType::Date | FieldType::Datetime));
     let kind_of_input = if !choices.is_empty() {
         "select"
     } else if is_date {
@@ -173,7 +182,7 @@ pub async fn export(
         Some(Page::List(list) | Page::Board(list) | Page::Ledger(list) | Page::Desk(list)) => list.clone(),
         _ => return Err(Error::NotFound),
     };
-    let (records, _) = store::list(&view.app, &frame.deployed, &list.of, &asked(&list, &pairs, 1, MOST_ROWS)).await?;
+    let (records, _) = store::list(&view.app, &frame.deployed, &list.of, &asked(&frame, &list, &pairs, 1, MOST_ROWS)).await?;
     let words = frame.words(&view);
     let (instance, kind) = (list.of.instance.as_str(), store::kind_of(&list.of));
     let mut text = String::from("\u{feff}");
@@ -285,7 +294,7 @@ fn field_names(frame: &Frame, instance: &str, kind: &str) -> Vec<String> {
         names.extend(of.record.as_ref().and_then(|record| record.number()).map(|(name, _)| name.to_owned()));
     }
     if spec.is_some_and(|spec| spec.own_fields) {
-        names.extend(crate::applications::arguments::own_fields(of).into_iter().map(|(name, _)| name.to_owned()));
+        names.extend(applications::arguments::own_fields(of).into_iter().map(|(name, _)| name.to_owned()));
     }
     names.extend(
         spec.into_iter()

@@ -1,7 +1,7 @@
 //! The list of applications, and one application's page: its steps while it is deployed, then where everything is.
 
 use super::Frame;
-use crate::applications::{self, Deployed, Row, object, public, worker};
+use crate::applications::{self, Deployed, Row, calls, object, public, worker};
 use crate::auth::{Action, Principal, Resource};
 use crate::error::{Error, FieldErrors, Result};
 use crate::http::extract::{Form, Path, View, redirect};
@@ -66,7 +66,9 @@ async fn detail(
             json!({ "title": words.pick(&question.title), "answer": answer.map(ToString::to_string) })
         })
         .collect();
+    let sees_key = principal.can(Action::ManageApiKeys, &resource);
     let data = json!({
+        "has_key": sees_key && calls::has_key(&view.app, name).await?, "secret": null,
         "head": frame.head(view, ""),
         "progress": worker::progress_data(&deployed, &deployed.row.steps(), &deployed.row.state),
         "template": deployed.row.template, "version": deployed.row.version, "owner": words.organisation(&deployed.row.owner),
@@ -103,4 +105,12 @@ pub async fn remove(
         Err(Error::Invalid(errors)) => detail(&view, &principal, &name, &errors, &form).await,
         Err(error) => Err(error),
     }
+}
+
+/// Shows the secret of the application's API key, once.
+pub async fn key(view: View, principal: Principal, Path(name): Path<String>) -> Result<Response> {
+    let deployed = applications::find(&view.app, &principal, &name, Action::ManageApiKeys).await?;
+    let secret = calls::take_key(&view.app, &name).await?.ok_or(Error::NotFound)?;
+    let frame = Frame::of(&view, &principal, deployed).await?;
+    view.page("applications/key.html", &json!({ "head": frame.head(&view, ""), "secret": secret }))
 }

@@ -30,7 +30,11 @@ pub fn administrator() -> Signer {
 
 /// A console with the demo's people and the notary's chain.
 pub async fn site_with_chain() -> (Site, Arc<Node>) {
-    let site = Site::new().await;
+    with_chain(Site::new().await).await
+}
+
+/// The same on a database that is given.
+pub async fn with_chain(site: Site) -> (Site, Arc<Node>) {
     let key = custody::ensure(&site.app, &notary(), "notary", ADMINISTRATOR).await.unwrap();
     let node = Node::start(key).await;
     reach(&site.app, &node);
