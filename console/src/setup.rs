@@ -52,13 +52,51 @@ const FIRST: &[Planned] = &[
 ];
 
 const DEMO_PEOPLE: &[Planned] = &[
-    Planned { login: "trace-admin", name: "陈主任", role: Role::TenantAdmin, tenant: Some("traceability"), organisation: None },
-    Planned { login: "trace-officer", name: "赵科员", role: Role::Officer, tenant: Some("traceability"), organisation: None },
-    Planned { login: "trace-seller", name: "钱店长", role: Role::Officer, tenant: Some("traceability"), organisation: Some("commerce") },
-    Planned { login: "medical-admin", name: "孙主任", role: Role::TenantAdmin, tenant: Some("medical"), organisation: None },
-    Planned { login: "notary-admin", name: "王主任", role: Role::TenantAdmin, tenant: Some("notary"), organisation: None },
-    Planned { login: "notary-officer", name: "吴公证员", role: Role::Officer, tenant: Some("notary"), organisation: None },
-    Planned { login: "notary-dev", name: "郑开发", role: Role::Developer, tenant: Some("notary"), organisation: None },
+    Planned {
+        login: "trace-admin",
+        name: "陈主任",
+        role: Role::TenantAdmin,
+        tenant: Some("traceability"),
+        organisation: None,
+    },
+    Planned {
+        login: "trace-officer",
+        name: "赵科员",
+        role: Role::Officer,
+        tenant: Some("traceability"),
+        organisation: None,
+    },
+    Planned {
+        login: "trace-seller",
+        name: "钱店长",
+        role: Role::Officer,
+        tenant: Some("traceability"),
+        organisation: Some("commerce"),
+    },
+    Planned {
+        login: "medical-admin",
+        name: "孙主任",
+        role: Role::TenantAdmin,
+        tenant: Some("medical"),
+        organisation: None,
+    },
+    Planned {
+        login: "notary-admin",
+        name: "王主任",
+        role: Role::TenantAdmin,
+        tenant: Some("notary"),
+        organisation: None,
+    },
+    Planned {
+        login: "notary-officer",
+        name: "吴公证员",
+        role: Role::Officer,
+        tenant: Some("notary"),
+        organisation: None,
+    },
+    Planned {
+        login: "notary-dev", name: "郑开发", role: Role::Developer, tenant: Some("notary"), organisation: None
+    },
 ];
 
 /// Prepares a home; repeating it adds only what is missing.

@@ -31,7 +31,8 @@ impl Hands {
             self.event(level(phase), &phase_sentence(phase, sentence.as_ref())).await;
         }
         let Some(owner) = owner else { return };
-        let topics = [Topic::tenant(&owner, format!("chain/{}", self.chain)), Topic::city("chains")];
+        let chain = Topic::tenant(&owner, format!("chain/{}", self.chain));
+        let topics = [chain, Topic::tenant(&owner, "chains"), Topic::city("chains")];
         for topic in topics {
             if !only_height {
                 self.app.publish_changed(topic.clone());
@@ -65,6 +66,7 @@ impl Hands {
     pub fn gone(&self) {
         if let Some(owner) = self.entry.view().owner() {
             self.app.live.publish(Topic::tenant(&owner, format!("chain/{}", self.chain)), Payload::Changed);
+            self.app.publish_changed(Topic::tenant(&owner, "chains"));
         }
         self.app.publish_changed(Topic::city("chains"));
     }

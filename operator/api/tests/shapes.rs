@@ -91,7 +91,7 @@ kind: Application
 metadata: {name: evidence}
 spec:
   chain: main
-  template: trusted-evidence
+  template: some-template
   version: 1.0.0
   owner: notary-office
   answers: {prefix: YC, retention: 10, departments: [一室, 二室]}

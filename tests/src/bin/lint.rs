@@ -21,21 +21,9 @@ fn main() -> ExitCode {
     for finding in &findings {
         println!("{finding}");
     }
-    let rules = if names.is_empty() {
-        RULES.len()
-    } else {
-        names.len()
-    };
-    println!(
-        "lint: {rules} rules, {} files, {} findings",
-        tree.len(),
-        findings.len()
-    );
-    if findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    let rules = if names.is_empty() { RULES.len() } else { names.len() };
+    println!("lint: {rules} rules, {} files, {} findings", tree.len(), findings.len());
+    if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn refuse(sentence: &str) -> ExitCode {

@@ -10,18 +10,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("chain-client", &["chain-types"]),
     ("operator-api", &["chain-types"]),
     ("chain-plan", &["chain-types", "operator-api"]),
-    (
-        "chain-node",
-        &["chain-types", "chain-runtime", "chain-client"],
-    ),
-    (
-        "console",
-        &["chain-types", "chain-client", "operator-api", "chain-plan"],
-    ),
-    (
-        "operator",
-        &["chain-types", "chain-client", "operator-api", "chain-plan"],
-    ),
+    ("chain-node", &["chain-types", "chain-runtime", "chain-client"]),
+    ("console", &["chain-types", "chain-client", "operator-api", "chain-plan"]),
+    ("operator", &["chain-types", "chain-client", "operator-api", "chain-plan"]),
     ("e2e", &["chain-types", "chain-client", "operator-api"]),
 ];
 
@@ -38,31 +29,18 @@ const RESERVED: &[(&str, &[&str])] = &[
 
 /// Crates without clock, input or output, and what would give them one.
 const PURE: &[&str] = &["chain-types", "chain-runtime", "chain-plan", "operator-api"];
-const IMPURE: &[&str] = &[
-    "tokio",
-    "reqwest",
-    "axum",
-    "sqlx",
-    "rustix",
-    "getrandom",
-    "rand",
-    "hyper",
-];
+const IMPURE: &[&str] = &["tokio", "reqwest", "axum", "sqlx", "rustix", "getrandom", "rand", "hyper"];
 
 /// The engine's types stay in this folder.
 const ENGINE_FOLDER: &str = "chain-node/src/consensus/";
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let manifests = tree
-        .all()
-        .filter(|file| file.file_name() == "Cargo.toml" && file.text.contains("[package]"));
+    let manifests = tree.all().filter(|file| file.file_name() == "Cargo.toml" && file.text.contains("[package]"));
     let mut findings: Vec<Finding> = manifests.flat_map(dependencies_of).collect();
-    for file in tree
-        .under("chain-node/")
-        .filter(|file| file.path.ends_with(".rs") && !file.path.starts_with(ENGINE_FOLDER))
+    for file in
+        tree.under("chain-node/").filter(|file| file.path.ends_with(".rs") && !file.path.starts_with(ENGINE_FOLDER))
     {
-        let text =
-            format!("the consensus engine is named only in {ENGINE_FOLDER}: pass one of our types");
+        let text = format!("the consensus engine is named only in {ENGINE_FOLDER}: pass one of our types");
         findings.extend(
             file.find_in_code("malachitebft")
                 .into_iter()
@@ -103,27 +81,18 @@ fn dependencies_of(manifest: &Source) -> Vec<Finding> {
 
 fn refusal(package: &str, dependency: &str) -> Option<String> {
     if ARROWS.iter().any(|(ours, _)| *ours == dependency) {
-        let allowed = ARROWS
-            .iter()
-            .find(|(name, _)| *name == package)
-            .map_or(&[][..], |(_, allowed)| allowed);
+        let allowed = ARROWS.iter().find(|(name, _)| *name == package).map_or(&[][..], |(_, allowed)| allowed);
         let wrong = !allowed.contains(&dependency);
-        return wrong.then(|| {
-            format!("{package} may not depend on {dependency}: it may use {allowed:?} of ours")
-        });
+        return wrong.then(|| format!("{package} may not depend on {dependency}: it may use {allowed:?} of ours"));
     }
     let family = |name: &str| dependency == name || dependency.starts_with(&format!("{name}-"));
     if let Some((name, users)) = RESERVED.iter().find(|(name, _)| family(name))
         && !users.contains(&package)
     {
-        return Some(format!(
-            "only {users:?} may depend on {name}: ask it through its interface"
-        ));
+        return Some(format!("only {users:?} may depend on {name}: ask it through its interface"));
     }
     let impure = PURE.contains(&package) && IMPURE.contains(&dependency);
-    impure.then(|| {
-        format!("{package} is pure and {dependency} is not: pass what it needs as a value")
-    })
+    impure.then(|| format!("{package} is pure and {dependency} is not: pass what it needs as a value"))
 }
 
 #[cfg(test)]
@@ -141,10 +110,7 @@ mod tests {
             ("chain-types", "chain-runtime.workspace = true"),
             ("console", "chain-node = { path = \"../chain-node\" }"),
             ("console", "rocksdb = \"1\""),
-            (
-                "chain-runtime",
-                "arc-malachitebft-core-types.workspace = true",
-            ),
+            ("chain-runtime", "arc-malachitebft-core-types.workspace = true"),
             ("chain-runtime", "tokio.workspace = true"),
             ("console", "kube = \"5\""),
             ("newcomer", "chain-types.workspace = true"),
@@ -155,32 +121,14 @@ mod tests {
 
     #[test]
     fn the_arrows_of_the_design_and_test_dependencies_pass() {
-        assert_eq!(
-            found(
-                "chain-node",
-                "rocksdb.workspace = true\nchain-runtime.workspace = true\n# kube"
-            ),
-            0
-        );
-        assert_eq!(
-            found(
-                "chain-types",
-                "serde.workspace = true\n[dev-dependencies]\ntokio.workspace = true"
-            ),
-            0
-        );
+        assert_eq!(found("chain-node", "rocksdb.workspace = true\nchain-runtime.workspace = true\n# kube"), 0);
+        assert_eq!(found("chain-types", "serde.workspace = true\n[dev-dependencies]\ntokio.workspace = true"), 0);
     }
 
     #[test]
     fn the_engine_outside_its_folder_is_found() {
         let text = "// malachitebft in words is fine\nuse arc_malachitebft_core_types::Round;";
-        assert_eq!(
-            check(&Tree::of(&[("chain-node/src/api/x.rs", text)])).len(),
-            1
-        );
-        assert_eq!(
-            check(&Tree::of(&[("chain-node/src/consensus/x.rs", text)])),
-            []
-        );
+        assert_eq!(check(&Tree::of(&[("chain-node/src/api/x.rs", text)])).len(), 1);
+        assert_eq!(check(&Tree::of(&[("chain-node/src/consensus/x.rs", text)])), []);
     }
 }

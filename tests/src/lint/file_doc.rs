@@ -5,13 +5,7 @@ use super::{Finding, Tree};
 pub fn check(tree: &Tree) -> Vec<Finding> {
     tree.rust()
         .filter(|file| !file.text.trim_start().starts_with("//!"))
-        .map(|file| {
-            Finding::new(
-                &file.path,
-                1,
-                "begin the file with //! lines that say what it decides or does",
-            )
-        })
+        .map(|file| Finding::new(&file.path, 1, "begin the file with //! lines that say what it decides or does"))
         .collect()
 }
 
@@ -27,10 +21,7 @@ mod tests {
             ("c.rs", ""),
             ("d.rs", "//! What it does.\n"),
         ]);
-        let found: Vec<String> = check(&tree)
-            .into_iter()
-            .map(|finding| finding.path)
-            .collect();
+        let found: Vec<String> = check(&tree).into_iter().map(|finding| finding.path).collect();
         assert_eq!(found, ["a.rs", "b.rs", "c.rs"]);
     }
 }

@@ -9,10 +9,7 @@ const MAIN_LIMIT: usize = 60;
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let modules = Modules::of(tree);
-    tree.rust()
-        .filter(|file| !modules.is_test_file(file))
-        .filter_map(too_long)
-        .collect()
+    tree.rust().filter(|file| !modules.is_test_file(file)).filter_map(too_long).collect()
 }
 
 fn too_long(file: &Source) -> Option<Finding> {
@@ -22,16 +19,8 @@ fn too_long(file: &Source) -> Option<Finding> {
     if lines <= limit {
         return None;
     }
-    let advice = if main {
-        "move all but the wiring into the library"
-    } else {
-        "split it by what its parts decide"
-    };
-    Some(Finding::new(
-        &file.path,
-        limit,
-        format!("{lines} lines without tests, limit {limit}: {advice}"),
-    ))
+    let advice = if main { "move all but the wiring into the library" } else { "split it by what its parts decide" };
+    Some(Finding::new(&file.path, limit, format!("{lines} lines without tests, limit {limit}: {advice}")))
 }
 
 fn lines_without_tests(file: &Source) -> usize {
@@ -70,18 +59,9 @@ mod tests {
 
     #[test]
     fn tests_do_not_count() {
-        let tests = format!(
-            "#[cfg(test)]\nmod tests {{\n{}}}\n",
-            "\n    fn a() {}\n".repeat(300)
-        );
-        assert_eq!(
-            found("a/src/x.rs", &format!("{}{tests}", "//\n".repeat(390))),
-            0
-        );
-        assert_eq!(
-            found("a/src/x.rs", &format!("{}{tests}", "//\n".repeat(401))),
-            1
-        );
+        let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "\n    fn a() {}\n".repeat(300));
+        assert_eq!(found("a/src/x.rs", &format!("{}{tests}", "//\n".repeat(390))), 0);
+        assert_eq!(found("a/src/x.rs", &format!("{}{tests}", "//\n".repeat(401))), 1);
         assert_eq!(found("a/src/tests.rs", &"//\n".repeat(900)), 0);
     }
 }

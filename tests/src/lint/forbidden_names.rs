@@ -38,16 +38,11 @@ const WRITTEN_BY_TOOLS: &[&str] = &["Cargo.lock"];
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let ours =
-        |path: &str| !WRITTEN_BY_TOOLS.contains(&path) && !path.starts_with("web/static/vendor/");
+    let ours = |path: &str| !WRITTEN_BY_TOOLS.contains(&path) && !path.starts_with("web/static/vendor/");
     for file in tree.all().filter(|file| ours(&file.path)) {
         for name in NAMES {
             for at in file.find_in_text(name) {
-                findings.push(Finding::new(
-                    &file.path,
-                    file.line_at(at),
-                    format!("{name} {}", advice(&file.path)),
-                ));
+                findings.push(Finding::new(&file.path, file.line_at(at), format!("{name} {}", advice(&file.path))));
             }
         }
         for at in file.find_in_text(concat!("/ho", "me/")) {
@@ -81,10 +76,7 @@ mod tests {
         for name in NAMES.iter().copied().chain([concat!("/ho", "me/someone")]) {
             let text = format!("\nsee {name}x");
             assert_eq!(
-                check(&Tree::of(&[("README.md", &text)]))
-                    .iter()
-                    .map(|found| found.line)
-                    .collect::<Vec<_>>(),
+                check(&Tree::of(&[("README.md", &text)])).iter().map(|found| found.line).collect::<Vec<_>>(),
                 [2],
                 "{name}"
             );

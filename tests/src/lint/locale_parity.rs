@@ -17,21 +17,13 @@ type Language = BTreeMap<String, Text>;
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut languages: BTreeMap<String, Language> = BTreeMap::new();
     let mut findings = Vec::new();
-    for file in tree
-        .under("web/locales/")
-        .filter(|file| file.path.ends_with(".ftl"))
-    {
+    for file in tree.under("web/locales/").filter(|file| file.path.ends_with(".ftl")) {
         let inside = &file.path["web/locales/".len()..];
-        let name = inside
-            .split_once('/')
-            .map_or(inside.trim_end_matches(".ftl"), |(folder, _)| folder);
+        let name = inside.split_once('/').map_or(inside.trim_end_matches(".ftl"), |(folder, _)| folder);
         let language = languages.entry(name.to_owned()).or_default();
         for (key, text) in parse(&file.path, &file.text) {
             if let Some(first) = language.get(&key) {
-                let said = format!(
-                    "{key} is given twice, first in {}:{}: keep one",
-                    first.path, first.line
-                );
+                let said = format!("{key} is given twice, first in {}:{}: keep one", first.path, first.line);
                 findings.push(Finding::new(&text.path, text.line, said));
             } else {
                 language.insert(key, text);
@@ -39,35 +31,17 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         }
     }
     if let (1, Some((only, language))) = (languages.len(), languages.iter().next()) {
-        let path = language
-            .values()
-            .next()
-            .map_or("web/locales", |text| text.path.as_str());
-        findings.push(Finding::new(
-            path,
-            1,
-            format!("{only} is the only language: add the other one, zh or en"),
-        ));
+        let path = language.values().next().map_or("web/locales", |text| text.path.as_str());
+        findings.push(Finding::new(path, 1, format!("{only} is the only language: add the other one, zh or en")));
     }
     for (name, language) in &languages {
         for (other_name, other) in languages.iter().filter(|(other, _)| *other != name) {
-            findings.extend(
-                language
-                    .iter()
-                    .filter_map(|(key, text)| compare(key, text, other_name, other)),
-            );
+            findings.extend(language.iter().filter_map(|(key, text)| compare(key, text, other_name, other)));
         }
         findings.extend(
-            language
-                .iter()
-                .filter(|(_, text)| text.empty)
-                .map(|(key, text)| {
-                    Finding::new(
-                        &text.path,
-                        text.line,
-                        format!("{key} has no text in {name}: write it"),
-                    )
-                }),
+            language.iter().filter(|(_, text)| text.empty).map(|(key, text)| {
+                Finding::new(&text.path, text.line, format!("{key} has no text in {name}: write it"))
+            }),
         );
     }
     findings
@@ -98,9 +72,7 @@ fn parse(path: &str, text: &str) -> Vec<(String, Text)> {
             None => ("", line.trim()),
         };
         let key = match name.strip_prefix('.') {
-            Some(attribute) if indented && is_key(attribute) => {
-                Some(format!("{message}.{attribute}"))
-            }
+            Some(attribute) if indented && is_key(attribute) => Some(format!("{message}.{attribute}")),
             None if !indented && is_key(name.trim_start_matches('-')) => Some(name.to_owned()),
             _ => None,
         };
@@ -108,22 +80,16 @@ fn parse(path: &str, text: &str) -> Vec<(String, Text)> {
             if !indented {
                 message.clone_from(&key);
             }
-            let text = Text {
-                path: path.to_owned(),
-                line: index + 1,
-                empty: value.is_empty(),
-                variables: variables(value),
-            };
+            let text =
+                Text { path: path.to_owned(), line: index + 1, empty: value.is_empty(), variables: variables(value) };
             found.push((key, text));
         } else if let Some((_, text)) = found.last_mut() {
             text.empty = false;
             text.variables.extend(variables(line));
         }
     }
-    let with_attributes: BTreeSet<String> = found
-        .iter()
-        .filter_map(|(key, _)| key.split_once('.').map(|(message, _)| message.to_owned()))
-        .collect();
+    let with_attributes: BTreeSet<String> =
+        found.iter().filter_map(|(key, _)| key.split_once('.').map(|(message, _)| message.to_owned())).collect();
     for (key, text) in &mut found {
         text.empty &= !with_attributes.contains(key);
     }
@@ -132,23 +98,14 @@ fn parse(path: &str, text: &str) -> Vec<(String, Text)> {
 
 fn is_key(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
 fn variables(value: &str) -> BTreeSet<String> {
     let name = |part: &str| {
-        part.chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-            .collect::<String>()
+        part.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect::<String>()
     };
-    value
-        .split('$')
-        .skip(1)
-        .map(name)
-        .filter(|name| !name.is_empty())
-        .collect()
+    value.split('$').skip(1).map(name).filter(|name| !name.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -156,10 +113,7 @@ mod tests {
     use super::*;
 
     fn found(zh: &str, en: &str) -> Vec<String> {
-        let tree = Tree::of(&[
-            ("web/locales/en/main.ftl", en),
-            ("web/locales/zh-CN/main.ftl", zh),
-        ]);
+        let tree = Tree::of(&[("web/locales/en/main.ftl", en), ("web/locales/zh-CN/main.ftl", zh)]);
         check(&tree).iter().map(ToString::to_string).collect()
     }
 
@@ -175,29 +129,20 @@ mod tests {
     #[test]
     fn a_variable_that_one_language_forgot_is_found() {
         assert_eq!(found("a = 共 { $n } 个\n", "a = some\n").len(), 1);
-        assert_eq!(
-            found("a =\n    共\n    { $n } 个\n", "a = { $n } of them\n"),
-            Vec::<String>::new()
-        );
+        assert_eq!(found("a =\n    共\n    { $n } 个\n", "a = { $n } of them\n"), Vec::<String>::new());
     }
 
     #[test]
     fn an_empty_text_a_second_one_and_a_lonely_language_are_found() {
         assert_eq!(found("a =\nb = 乙\n", "a = A\nb = B\n").len(), 1);
         assert_eq!(found("a = 甲\na = 乙\n", "a = A\n").len(), 1);
-        assert_eq!(
-            check(&Tree::of(&[("web/locales/zh-CN.ftl", "a = 甲\n")])).len(),
-            1
-        );
+        assert_eq!(check(&Tree::of(&[("web/locales/zh-CN.ftl", "a = 甲\n")])).len(), 1);
     }
 
     #[test]
     fn plurals_terms_comments_and_text_with_an_equals_sign_are_read_right() {
         let zh = "# c = 注\n-city = 城链\na = { $n ->\n   *[other] x = { $n }\n}\nonly\n";
         let en = "-city = CityChain\na = { $n ->\n    [one] one\n   *[other] { $n }\n}\n";
-        assert_eq!(
-            found(zh.trim_end_matches("only\n"), en),
-            Vec::<String>::new()
-        );
+        assert_eq!(found(zh.trim_end_matches("only\n"), en), Vec::<String>::new());
     }
 }

@@ -35,11 +35,7 @@ pub struct Finding {
 
 impl Finding {
     fn new(path: &str, line: usize, text: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            text: text.into(),
-        }
+        Self { path: path.to_owned(), line, text: text.into() }
     }
 }
 
@@ -57,83 +53,30 @@ pub struct Rule {
 
 /// Every rule, in the order in which a newcomer meets them.
 pub const RULES: &[Rule] = &[
-    Rule {
-        name: "top-level",
-        check: top_level::check,
-    },
-    Rule {
-        name: "borders",
-        check: borders::check,
-    },
-    Rule {
-        name: "orphan-modules",
-        check: orphan_modules::check,
-    },
-    Rule {
-        name: "file-doc",
-        check: file_doc::check,
-    },
-    Rule {
-        name: "file-size",
-        check: file_size::check,
-    },
-    Rule {
-        name: "function-size",
-        check: function_size::check,
-    },
-    Rule {
-        name: "unwraps",
-        check: unwraps::check,
-    },
-    Rule {
-        name: "unfinished",
-        check: unfinished::check,
-    },
-    Rule {
-        name: "template-urls",
-        check: template_urls::check,
-    },
-    Rule {
-        name: "template-code",
-        check: template_code::check,
-    },
-    Rule {
-        name: "template-ids",
-        check: template_ids::check,
-    },
-    Rule {
-        name: "old-idioms",
-        check: old_idioms::check,
-    },
-    Rule {
-        name: "old-browsers",
-        check: old_browsers::check,
-    },
-    Rule {
-        name: "locale-parity",
-        check: locale_parity::check,
-    },
-    Rule {
-        name: "forbidden-names",
-        check: forbidden_names::check,
-    },
+    Rule { name: "top-level", check: top_level::check },
+    Rule { name: "borders", check: borders::check },
+    Rule { name: "orphan-modules", check: orphan_modules::check },
+    Rule { name: "file-doc", check: file_doc::check },
+    Rule { name: "file-size", check: file_size::check },
+    Rule { name: "function-size", check: function_size::check },
+    Rule { name: "unwraps", check: unwraps::check },
+    Rule { name: "unfinished", check: unfinished::check },
+    Rule { name: "template-urls", check: template_urls::check },
+    Rule { name: "template-code", check: template_code::check },
+    Rule { name: "template-ids", check: template_ids::check },
+    Rule { name: "old-idioms", check: old_idioms::check },
+    Rule { name: "old-browsers", check: old_browsers::check },
+    Rule { name: "locale-parity", check: locale_parity::check },
+    Rule { name: "forbidden-names", check: forbidden_names::check },
 ];
 
 /// Runs the rules whose names are given, or all of them when none is, and returns what they found in path order.
 pub fn run(tree: &Tree, names: &[String]) -> Result<Vec<Finding>, String> {
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| RULES.iter().all(|rule| rule.name != name.as_str()))
-    {
+    if let Some(unknown) = names.iter().find(|name| RULES.iter().all(|rule| rule.name != name.as_str())) {
         let known: Vec<&str> = RULES.iter().map(|rule| rule.name).collect();
-        return Err(format!(
-            "no rule is called {unknown}; the rules are {}",
-            known.join(", ")
-        ));
+        return Err(format!("no rule is called {unknown}; the rules are {}", known.join(", ")));
     }
-    let chosen = RULES
-        .iter()
-        .filter(|rule| names.is_empty() || names.iter().any(|name| name == rule.name));
+    let chosen = RULES.iter().filter(|rule| names.is_empty() || names.iter().any(|name| name == rule.name));
     let mut findings: Vec<Finding> = chosen.flat_map(|rule| (rule.check)(tree)).collect();
     findings.sort();
     findings.dedup();
@@ -153,10 +96,7 @@ mod tests {
     #[test]
     fn an_unknown_rule_is_refused_with_the_list() {
         let refusal = run(&Tree::of(&[]), &["speling".to_owned()]).unwrap_err();
-        assert!(
-            refusal.contains("speling") && refusal.contains("file-size"),
-            "{refusal}"
-        );
+        assert!(refusal.contains("speling") && refusal.contains("file-size"), "{refusal}");
     }
 
     #[test]

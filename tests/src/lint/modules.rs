@@ -11,21 +11,14 @@ pub struct Modules {
 
 impl Modules {
     pub fn of(tree: &Tree) -> Self {
-        let mut modules = Self {
-            reached: BTreeMap::new(),
-        };
-        for manifest in tree
-            .all()
-            .filter(|file| file.file_name() == "Cargo.toml" && file.text.contains("[package]"))
-        {
+        let mut modules = Self { reached: BTreeMap::new() };
+        for manifest in tree.all().filter(|file| file.file_name() == "Cargo.toml" && file.text.contains("[package]")) {
             let package = manifest.path.trim_end_matches("Cargo.toml");
             for file in tree.rust() {
                 if let Some(inside) = file.path.strip_prefix(package)
                     && is_root(inside, &manifest.text)
                 {
-                    let for_tests = ["tests/", "benches/", "examples/"]
-                        .iter()
-                        .any(|dir| inside.starts_with(dir));
+                    let for_tests = ["tests/", "benches/", "examples/"].iter().any(|dir| inside.starts_with(dir));
                     modules.follow(tree, file, for_tests, true);
                 }
             }
@@ -51,23 +44,13 @@ impl Modules {
         };
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let stem = file.file_name().trim_end_matches(".rs");
-        let children = if root || stem == "mod" {
-            folder.to_owned()
-        } else {
-            join(folder, stem)
-        };
+        let children = if root || stem == "mod" { folder.to_owned() } else { join(folder, stem) };
         for module in declared(file) {
             let candidates = match &module.path {
                 Some(path) => vec![join(folder, path)],
                 None => {
-                    let below = module
-                        .inside
-                        .iter()
-                        .fold(children.clone(), |folder, name| join(&folder, name));
-                    vec![
-                        join(&below, &format!("{}.rs", module.name)),
-                        join(&below, &format!("{}/mod.rs", module.name)),
-                    ]
+                    let below = module.inside.iter().fold(children.clone(), |folder, name| join(&folder, name));
+                    vec![join(&below, &format!("{}.rs", module.name)), join(&below, &format!("{}/mod.rs", module.name))]
                 }
             };
             for child in candidates.iter().filter_map(|path| tree.get(path)) {
@@ -81,12 +64,8 @@ impl Modules {
 fn is_root(inside: &str, manifest: &str) -> bool {
     let parts: Vec<&str> = inside.split('/').collect();
     match parts.as_slice() {
-        ["build.rs"]
-        | ["src", "lib.rs" | "main.rs"]
-        | ["src", "bin", _]
-        | ["src", "bin", _, "main.rs"] => true,
-        ["tests" | "benches" | "examples", _]
-        | ["tests" | "benches" | "examples", _, "main.rs"] => true,
+        ["build.rs"] | ["src", "lib.rs" | "main.rs"] | ["src", "bin", _] | ["src", "bin", _, "main.rs"] => true,
+        ["tests" | "benches" | "examples", _] | ["tests" | "benches" | "examples", _, "main.rs"] => true,
         _ => manifest.contains(&format!("path = \"{inside}\"")),
     }
 }
@@ -128,16 +107,10 @@ fn declared(file: &Source) -> Vec<Declared> {
         let name = code[name_at..name_ends].to_owned();
         let next = skip_space(bytes, name_ends);
         match bytes.get(next) {
-            Some(b'{') if !name.is_empty() => {
-                inline.push((next..after_matching(bytes, next), name))
-            }
+            Some(b'{') if !name.is_empty() => inline.push((next..after_matching(bytes, next), name)),
             Some(b';') if !name.is_empty() => found.push(Declared {
                 name,
-                inside: inline
-                    .iter()
-                    .filter(|(range, _)| range.contains(&at))
-                    .map(|(_, name)| name.clone())
-                    .collect(),
+                inside: inline.iter().filter(|(range, _)| range.contains(&at)).map(|(_, name)| name.clone()).collect(),
                 path: path_attribute(file, at),
                 for_tests: file.is_test_at(at),
             }),
@@ -149,9 +122,7 @@ fn declared(file: &Source) -> Vec<Declared> {
 
 /// The value of a `#[path = "…"]` among the attributes right before the declaration at `at`.
 fn path_attribute(file: &Source, at: usize) -> Option<String> {
-    let before = file.code()[..at]
-        .rfind([';', '{', '}'])
-        .map_or(0, |end| end + 1);
+    let before = file.code()[..at].rfind([';', '{', '}']).map_or(0, |end| end + 1);
     let head = &file.text[before..at];
     let value = head.split_once("#[path")?.1.split_once('"')?.1;
     value.split_once('"').map(|(path, _)| path.to_owned())
@@ -167,10 +138,7 @@ mod tests {
     fn files_are_reached_through_folders_inline_modules_and_path_attributes() {
         let tree = Tree::of(&[
             PACKAGE,
-            (
-                "a/src/lib.rs",
-                "mod one;\nmod two;\nmod three { pub mod inner; }\n#[path = \"odd/name.rs\"]\nmod odd;",
-            ),
+            ("a/src/lib.rs", "mod one;\nmod two;\nmod three { pub mod inner; }\n#[path = \"odd/name.rs\"]\nmod odd;"),
             ("a/src/one.rs", "mod below;"),
             ("a/src/one/below.rs", ""),
             ("a/src/two/mod.rs", "mod beside;"),
@@ -186,11 +154,8 @@ mod tests {
 
     #[test]
     fn a_declaration_in_a_comment_or_string_reaches_nothing() {
-        let tree = Tree::of(&[
-            PACKAGE,
-            ("a/src/lib.rs", "// mod one;\nconst X: &str = \"mod one;\";"),
-            ("a/src/one.rs", ""),
-        ]);
+        let tree =
+            Tree::of(&[PACKAGE, ("a/src/lib.rs", "// mod one;\nconst X: &str = \"mod one;\";"), ("a/src/one.rs", "")]);
         assert!(!Modules::of(&tree).contains("a/src/one.rs"));
     }
 

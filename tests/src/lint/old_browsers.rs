@@ -23,18 +23,12 @@ const NEWER: &[(&str, &str)] = &[
     (".flatMap(", "ES2019: use map and concat"),
     (".finally(", "ES2018: repeat it in then and catch"),
     (".matchAll(", "ES2020: use exec in a loop"),
-    (
-        ".replaceAll(",
-        "ES2021: use a regular expression with the g flag",
-    ),
+    (".replaceAll(", "ES2021: use a regular expression with the g flag"),
     (".fromEntries(", "ES2019: fill the object in a loop"),
     (".allSettled(", "ES2020: catch each promise before all"),
     (".at(", "ES2022: use an index"),
     ("(?<", "ES2018: use a numbered group"),
-    (
-        "crypto.subtle",
-        "it does not exist on plain http: use the verifier's own functions",
-    ),
+    ("crypto.subtle", "it does not exist on plain http: use the verifier's own functions"),
 ];
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
@@ -52,10 +46,7 @@ fn newer(file: &Source) -> Vec<Finding> {
     for (index, line) in file.text.lines().enumerate() {
         let code = without_comment(line, &mut in_comment);
         for (token, advice) in NEWER {
-            if code
-                .match_indices(token)
-                .any(|(at, _)| !is_decimal(token, &code[at + token.len()..]))
-            {
+            if code.match_indices(token).any(|(at, _)| !is_decimal(token, &code[at + token.len()..])) {
                 let text = format!("{token} is not in every citizen's browser ({advice})");
                 findings.push(Finding::new(&file.path, index + 1, text));
             }
@@ -82,11 +73,7 @@ fn without_comment(line: &str, in_comment: &mut bool) -> String {
             rest = after;
         }
         let Some((before, after)) = rest.split_once("/*") else {
-            let end = if rest.trim_start().starts_with("//") {
-                Some(0)
-            } else {
-                rest.find(" //")
-            };
+            let end = if rest.trim_start().starts_with("//") { Some(0) } else { rest.find(" //") };
             code.push_str(&rest[..end.unwrap_or(rest.len())]);
             return code;
         };

@@ -5,19 +5,10 @@ use super::{Finding, Tree};
 const IDIOMS: &[(&str, &str)] = &[
     ("{% macro", "Tera 2 has no macros: write a component"),
     ("{%- macro", "Tera 2 has no macros: write a component"),
-    (
-        "{% import",
-        "Tera 2 has no imports: components are known everywhere",
-    ),
-    (
-        "sse-swap",
-        "htmx 4 swaps unnamed messages and hx-partial blocks by itself: use hx-sse:connect",
-    ),
+    ("{% import", "Tera 2 has no imports: components are known everywhere"),
+    ("sse-swap", "htmx 4 swaps unnamed messages and hx-partial blocks by itself: use hx-sse:connect"),
     ("sse-connect", "htmx 4 calls it hx-sse:connect"),
-    (
-        "hx-ext",
-        "htmx 4 loads extensions as plain scripts: remove the attribute",
-    ),
+    ("hx-ext", "htmx 4 loads extensions as plain scripts: remove the attribute"),
     ("htmx:afterSwap", "htmx 4 calls it htmx:after:swap"),
     ("htmx:beforeRequest", "htmx 4 calls it htmx:before:request"),
     ("htmx:afterRequest", "htmx 4 calls it htmx:after:request"),
@@ -27,18 +18,10 @@ const IDIOMS: &[(&str, &str)] = &[
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for file in tree.web().filter(|file| {
-        [".html", ".js", ".mjs"]
-            .iter()
-            .any(|end| file.path.ends_with(end))
-    }) {
+    for file in tree.web().filter(|file| [".html", ".js", ".mjs"].iter().any(|end| file.path.ends_with(end))) {
         for (idiom, advice) in IDIOMS {
             for at in file.find_in_text(idiom) {
-                findings.push(Finding::new(
-                    &file.path,
-                    file.line_at(at),
-                    format!("{idiom}: {advice}"),
-                ));
+                findings.push(Finding::new(&file.path, file.line_at(at), format!("{idiom}: {advice}")));
             }
         }
     }
@@ -61,12 +44,6 @@ mod tests {
     #[test]
     fn the_new_ones_and_the_library_itself_pass() {
         let new = "{% component ui.button(label: string) %}<p hx-sse:connect=\"/events\">";
-        assert_eq!(
-            check(&Tree::of(&[
-                ("web/templates/a.html", new),
-                ("web/static/vendor/htmx.js", "sse-swap")
-            ])),
-            []
-        );
+        assert_eq!(check(&Tree::of(&[("web/templates/a.html", new), ("web/static/vendor/htmx.js", "sse-swap")])), []);
     }
 }

@@ -8,11 +8,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     tree.rust()
         .filter(|file| !modules.contains(&file.path))
         .map(|file| {
-            Finding::new(
-                &file.path,
-                1,
-                "no mod line names this file, so it is never compiled: name it or remove it",
-            )
+            Finding::new(&file.path, 1, "no mod line names this file, so it is never compiled: name it or remove it")
         })
         .collect()
 }
@@ -25,16 +21,8 @@ mod tests {
 
     #[test]
     fn a_file_that_nothing_names_is_found() {
-        let tree = Tree::of(&[
-            PACKAGE,
-            ("a/src/lib.rs", "mod named;"),
-            ("a/src/named.rs", ""),
-            ("a/src/lost.rs", ""),
-        ]);
-        let found: Vec<String> = check(&tree)
-            .into_iter()
-            .map(|finding| finding.path)
-            .collect();
+        let tree = Tree::of(&[PACKAGE, ("a/src/lib.rs", "mod named;"), ("a/src/named.rs", ""), ("a/src/lost.rs", "")]);
+        let found: Vec<String> = check(&tree).into_iter().map(|finding| finding.path).collect();
         assert_eq!(found, ["a/src/lost.rs"]);
     }
 

@@ -27,20 +27,11 @@ const ALLOWED: &[&str] = &[
 ];
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let entries: BTreeSet<&str> = tree
-        .all()
-        .filter_map(|file| file.path.split('/').next())
-        .collect();
+    let entries: BTreeSet<&str> = tree.all().filter_map(|file| file.path.split('/').next()).collect();
     entries
         .into_iter()
         .filter(|entry| !entry.starts_with('.') && !ALLOWED.contains(entry))
-        .map(|entry| {
-            Finding::new(
-                entry,
-                1,
-                "does not belong at the top: move it into the folder of what it is for",
-            )
-        })
+        .map(|entry| Finding::new(entry, 1, "does not belong at the top: move it into the folder of what it is for"))
         .collect()
 }
 
@@ -50,17 +41,9 @@ mod tests {
 
     #[test]
     fn a_stray_entry_is_found_and_the_house_is_not() {
-        let tree = Tree::of(&[
-            ("scripts/a.sh", ""),
-            ("notes.txt", ""),
-            (".ci/run", ""),
-            ("web/a", ""),
-            ("LICENSE", ""),
-        ]);
-        let found: Vec<String> = check(&tree)
-            .into_iter()
-            .map(|finding| finding.path)
-            .collect();
+        let tree =
+            Tree::of(&[("scripts/a.sh", ""), ("notes.txt", ""), (".ci/run", ""), ("web/a", ""), ("LICENSE", "")]);
+        let found: Vec<String> = check(&tree).into_iter().map(|finding| finding.path).collect();
         assert_eq!(found, ["notes.txt", "scripts"]);
     }
 }

@@ -23,10 +23,7 @@ impl Tree {
         let mut files = BTreeMap::new();
         for path in paths {
             if let Ok(bytes) = std::fs::read(root.join(&path)) {
-                files.insert(
-                    path.clone(),
-                    Source::new(path, String::from_utf8(bytes).unwrap_or_default()),
-                );
+                files.insert(path.clone(), Source::new(path, String::from_utf8(bytes).unwrap_or_default()));
             }
         }
         Ok(Self { files })
@@ -35,15 +32,9 @@ impl Tree {
     /// A tree of given paths and texts, for the rules' tests.
     #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Self {
-        let source = |(path, text): &(&str, &str)| {
-            (
-                (*path).to_owned(),
-                Source::new((*path).to_owned(), (*text).to_owned()),
-            )
-        };
-        Self {
-            files: files.iter().map(source).collect(),
-        }
+        let source =
+            |(path, text): &(&str, &str)| ((*path).to_owned(), Source::new((*path).to_owned(), (*text).to_owned()));
+        Self { files: files.iter().map(source).collect() }
     }
 
     pub fn len(&self) -> usize {
@@ -73,8 +64,7 @@ impl Tree {
 
     /// What people write under `web/`: everything except the vendored libraries.
     pub(super) fn web(&self) -> impl Iterator<Item = &Source> {
-        self.under("web/")
-            .filter(|file| !file.path.starts_with("web/static/vendor/"))
+        self.under("web/").filter(|file| !file.path.starts_with("web/static/vendor/"))
     }
 }
 
@@ -82,21 +72,11 @@ fn listed_by_git(root: &Path) -> Option<Vec<String>> {
     let listing = Command::new("git")
         .arg("-C")
         .arg(root)
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .output()
         .ok()?;
     let text = String::from_utf8(listing.stdout).ok()?;
-    let mut paths: Vec<String> = text
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let mut paths: Vec<String> = text.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
     paths.dedup();
     (listing.status.success() && !paths.is_empty()).then_some(paths)
 }
@@ -125,12 +105,7 @@ mod tests {
     #[test]
     fn without_git_the_walk_finds_sources_and_leaves_built_folders_alone() {
         let root = tempfile::tempdir().unwrap();
-        for path in [
-            "console/src/main.rs",
-            "target/debug/x.rs",
-            "tests/browser/node_modules/y.js",
-            ".ci/run",
-        ] {
+        for path in ["console/src/main.rs", "target/debug/x.rs", "tests/browser/node_modules/y.js", ".ci/run"] {
             std::fs::create_dir_all(root.path().join(path).parent().unwrap()).unwrap();
             std::fs::write(root.path().join(path), "text").unwrap();
         }

@@ -51,7 +51,8 @@ fn asked<'a>(frame: &Frame, list: &ListPage, pairs: &'a [(String, String)], page
         let value = parameter(pairs, filter);
         (!value.is_empty()).then(|| (filter.clone(), value.to_owned()))
     });
-    let (days, equal) = equal.partition(|(filter, _)| kind_of_field(frame, &list.of, filter) == Some(FieldType::Datetime));
+    let (days, equal) =
+        equal.partition(|(filter, _)| kind_of_field(frame, &list.of, filter) == Some(FieldType::Datetime));
     Asked { text: parameter(pairs, "q"), equal, days, page, per_page }
 }
 
@@ -102,7 +103,8 @@ fn record_path(deployed: &Deployed, page: &str, id: &str) -> String {
 fn kind_of_field(frame: &Frame, target: &Target, name: &str) -> Option<FieldType> {
     let (instance, module) = frame.deployed.instance(&target.instance)?;
     let kind = store::kind_of(target);
-    let of_module = module.kinds.iter().filter(|of| of.name == kind || of.name.is_empty()).find_map(|of| of.field(name));
+    let of_module =
+        module.kinds.iter().filter(|of| of.name == kind || of.name.is_empty()).find_map(|of| of.field(name));
     instance.own_field(name).map(|field| field.kind).or(of_module.map(|field| field.kind))
 }
 
@@ -182,7 +184,8 @@ pub async fn export(
         Some(Page::List(list) | Page::Board(list) | Page::Ledger(list) | Page::Desk(list)) => list.clone(),
         _ => return Err(Error::NotFound),
     };
-    let (records, _) = store::list(&view.app, &frame.deployed, &list.of, &asked(&frame, &list, &pairs, 1, MOST_ROWS)).await?;
+    let (records, _) =
+        store::list(&view.app, &frame.deployed, &list.of, &asked(&frame, &list, &pairs, 1, MOST_ROWS)).await?;
     let words = frame.words(&view);
     let (instance, kind) = (list.of.instance.as_str(), store::kind_of(&list.of));
     let mut text = String::from("\u{feff}");

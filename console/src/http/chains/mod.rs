@@ -54,10 +54,7 @@ pub fn cards(app: &App, principal: &Principal) -> Json {
     let found = chains::list(app, principal);
     let topic = match &principal.tenant {
         None => "city/chains".to_owned(),
-        Some(tenant) => {
-            let topics = found.iter().map(|found| format!("tenant/{tenant}/chain/{}", found.entry.name));
-            topics.take(20).collect::<Vec<_>>().join("&topic=")
-        }
+        Some(tenant) => format!("tenant/{tenant}/chains"),
     };
     let mut summaries: Vec<Summary> =
         found.iter().map(|found| Summary::of(app, found.entry.name.as_str(), &found.view)).collect();

@@ -32,12 +32,7 @@ const ITEM_WORDS: &[&str] = &[
 
 impl Source {
     pub fn new(path: String, text: String) -> Self {
-        Self {
-            path,
-            text,
-            code: OnceCell::new(),
-            tests: OnceCell::new(),
-        }
+        Self { path, text, code: OnceCell::new(), tests: OnceCell::new() }
     }
 
     pub fn file_name(&self) -> &str {
@@ -55,17 +50,12 @@ impl Source {
     }
 
     pub fn is_test_at(&self, offset: usize) -> bool {
-        self.test_ranges()
-            .iter()
-            .any(|range| range.contains(&offset))
+        self.test_ranges().iter().any(|range| range.contains(&offset))
     }
 
     /// The line of a byte offset, from 1.
     pub fn line_at(&self, offset: usize) -> usize {
-        1 + self.text.as_bytes()[..offset.min(self.text.len())]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
+        1 + self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count()
     }
 
     /// Offsets at which `needle` stands in the raw text.
@@ -75,10 +65,7 @@ impl Source {
 
     /// Offsets at which `needle` stands in code, outside comments and literals.
     pub fn find_in_code(&self, needle: &str) -> Vec<usize> {
-        self.code()
-            .match_indices(needle)
-            .map(|(at, _)| at)
-            .collect()
+        self.code().match_indices(needle).map(|(at, _)| at).collect()
     }
 }
 
@@ -95,25 +82,14 @@ pub fn word_end(code: &[u8], at: usize) -> usize {
 pub fn words(code: &str, word: &str) -> Vec<usize> {
     let bytes = code.as_bytes();
     let alone = |at: &usize| {
-        let before = at
-            .checked_sub(1)
-            .is_none_or(|before| !is_word(bytes[before]));
-        before
-            && bytes
-                .get(at + word.len())
-                .is_none_or(|after| !is_word(*after))
+        let before = at.checked_sub(1).is_none_or(|before| !is_word(bytes[before]));
+        before && bytes.get(at + word.len()).is_none_or(|after| !is_word(*after))
     };
-    code.match_indices(word)
-        .map(|(at, _)| at)
-        .filter(alone)
-        .collect()
+    code.match_indices(word).map(|(at, _)| at).filter(alone).collect()
 }
 
 pub fn skip_space(code: &[u8], at: usize) -> usize {
-    at + code[at..]
-        .iter()
-        .take_while(|byte| byte.is_ascii_whitespace())
-        .count()
+    at + code[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count()
 }
 
 /// The offset after the bracket that closes the one at `open`, or the end of the text where none does.
@@ -137,8 +113,7 @@ pub fn after_matching(code: &[u8], open: usize) -> usize {
 /// Where the item that starts at `at` (after its attributes) ends: behind its block, semicolon, or comma for what is
 /// no item but a field, a variant or an arm.
 fn item_end(code: &[u8], at: usize) -> usize {
-    let starts_item =
-        ITEM_WORDS.contains(&std::str::from_utf8(&code[at..word_end(code, at)]).unwrap_or(""));
+    let starts_item = ITEM_WORDS.contains(&std::str::from_utf8(&code[at..word_end(code, at)]).unwrap_or(""));
     let mut here = at;
     while here < code.len() {
         match code[here] {
@@ -160,9 +135,7 @@ fn test_ranges(code: &str) -> Vec<Range<usize>> {
         let inner = bytes[at + 1] == b'!';
         let open = at + 1 + usize::from(inner);
         let end = after_matching(bytes, open);
-        let attribute: String = code[open + 1..end.saturating_sub(1).max(open + 1)]
-            .split_whitespace()
-            .collect();
+        let attribute: String = code[open + 1..end.saturating_sub(1).max(open + 1)].split_whitespace().collect();
         if !is_test_attribute(&attribute) {
             continue;
         }
@@ -183,9 +156,7 @@ fn is_test_attribute(attribute: &str) -> bool {
     if attribute == "test" || attribute.ends_with("::test") || attribute.contains("::test(") {
         return true;
     }
-    attribute.starts_with("cfg(")
-        && !words(attribute, "test").is_empty()
-        && !attribute.contains("not(test)")
+    attribute.starts_with("cfg(") && !words(attribute, "test").is_empty() && !attribute.contains("not(test)")
 }
 
 /// Replaces comments and the inside of literals by spaces, byte for byte, keeping line ends.
@@ -225,10 +196,7 @@ fn blank_literals(text: &str) -> String {
 }
 
 fn line_length(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .unwrap_or(bytes.len())
+    bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len())
 }
 
 fn block_comment_end(bytes: &[u8], open: usize) -> usize {
@@ -275,11 +243,7 @@ fn char_end(bytes: &[u8], open: usize) -> usize {
                 0xe0..=0xef => 3,
                 _ => 4,
             };
-            if rest.get(length) == Some(&b'\'') {
-                open + length + 2
-            } else {
-                open + 1
-            }
+            if rest.get(length) == Some(&b'\'') { open + length + 2 } else { open + 1 }
         }
         None => bytes.len(),
     }
@@ -293,20 +257,13 @@ fn raw_string_end(bytes: &[u8], at: usize, after: usize) -> Option<usize> {
         Some(b'"') if matches!(prefix, b"b" | b"c") => Some(string_end(bytes, after)),
         Some(b'\'') if prefix == b"b" => Some(char_end(bytes, after)),
         Some(b'"' | b'#') if raw => {
-            let hashes = bytes[after..]
-                .iter()
-                .take_while(|byte| **byte == b'#')
-                .count();
+            let hashes = bytes[after..].iter().take_while(|byte| **byte == b'#').count();
             if bytes.get(after + hashes) != Some(&b'"') {
                 return None;
             }
-            let close: Vec<u8> = std::iter::once(b'"')
-                .chain(std::iter::repeat_n(b'#', hashes))
-                .collect();
+            let close: Vec<u8> = std::iter::once(b'"').chain(std::iter::repeat_n(b'#', hashes)).collect();
             let inside = after + hashes + 1;
-            let found = bytes[inside..]
-                .windows(close.len())
-                .position(|window| window == close);
+            let found = bytes[inside..].windows(close.len()).position(|window| window == close);
             Some(found.map_or(bytes.len(), |found| inside + found + close.len()))
         }
         _ => None,

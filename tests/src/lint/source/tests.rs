@@ -8,12 +8,8 @@ fn rust(text: &str) -> Source {
 
 #[test]
 fn braces_in_strings_characters_and_comments_are_not_code() {
-    let source =
-        rust("fn a() { \"}{\"; '}'; b'{'; '\\''; r#\"}\"}\"#; /* { /* { */ */ x } // }\nfn b() {}");
-    assert_eq!(
-        after_matching(source.code().as_bytes(), 7),
-        source.text.find(" // }").unwrap()
-    );
+    let source = rust("fn a() { \"}{\"; '}'; b'{'; '\\''; r#\"}\"}\"#; /* { /* { */ */ x } // }\nfn b() {}");
+    assert_eq!(after_matching(source.code().as_bytes(), 7), source.text.find(" // }").unwrap());
 }
 
 #[test]
@@ -40,33 +36,20 @@ fn blanking_keeps_offsets_and_lines() {
 fn what_is_compiled_for_tests_only_is_known() {
     let text = "fn kept() {}\n#[cfg(test)]\n#[rustfmt::skip]\nmod tests { fn gone() {} }\nfn also_kept() {}\n#[test]\nfn one() { x }\n";
     let source = rust(text);
-    for (name, test) in [
-        ("kept", false),
-        ("gone", true),
-        ("also_kept", false),
-        ("one()", true),
-    ] {
+    for (name, test) in [("kept", false), ("gone", true), ("also_kept", false), ("one()", true)] {
         assert_eq!(source.is_test_at(text.find(name).unwrap()), test, "{name}");
     }
 }
 
 #[test]
 fn code_for_anything_but_tests_counts() {
-    for attribute in [
-        "#[cfg(not(test))]",
-        "#[cfg(feature = \"test\")]",
-        "#[derive(Debug)]",
-    ] {
+    for attribute in ["#[cfg(not(test))]", "#[cfg(feature = \"test\")]", "#[derive(Debug)]"] {
         let text = format!("{attribute} fn kept() {{}}");
-        assert!(
-            !rust(&text).is_test_at(text.find("kept").unwrap()),
-            "{attribute}"
-        );
+        assert!(!rust(&text).is_test_at(text.find("kept").unwrap()), "{attribute}");
     }
     let text = "#[cfg(all(test, unix))] fn gone<A, B>() {} #[tokio::test(flavor = \"x\")] async fn also() {}";
     assert!(
-        rust(text).is_test_at(text.find("gone").unwrap() + 10)
-            && rust(text).is_test_at(text.find("also").unwrap())
+        rust(text).is_test_at(text.find("gone").unwrap() + 10) && rust(text).is_test_at(text.find("also").unwrap())
     );
 }
 
@@ -83,16 +66,7 @@ fn a_word_stands_alone() {
 
 #[test]
 fn cut_off_text_ends_somewhere() {
-    for text in [
-        "\"",
-        "'",
-        "'\\",
-        "r#\"",
-        "/*",
-        "b'",
-        "#[cfg(test)]",
-        "#[cfg(test",
-    ] {
+    for text in ["\"", "'", "'\\", "r#\"", "/*", "b'", "#[cfg(test)]", "#[cfg(test"] {
         assert_eq!(rust(text).code().len(), text.len(), "{text}");
         rust(text).test_ranges();
     }
