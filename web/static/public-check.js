@@ -66,7 +66,7 @@
         var valid = report.valid, said = '';
         var proven = valid ? record(bytes) : null;
         if (proven && proven.status !== undefined && part.dataset.status) {
-          said = proof.dataset.stateIs.replace('{state}', proven.status).replace('{height}', report.height === undefined ? '' : report.height);
+          said = proof.dataset.stateIs.replace('{state}', part.dataset.word);
           if (proven.status !== part.dataset.status) { valid = false; said = proof.dataset.otherState.replace('{state}', proven.status); }
         }
         var found = $('.found', part);

@@ -224,8 +224,13 @@ fn like(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '%' | '_')).collect::<String>().to_lowercase()
 }
 
-/// A page of a list, the last changed first, and how many there are in all.
-pub async fn list(app: &App, deployed: &Deployed, target: &Target, asked: &Asked<'_>) -> Result<(Vec<Record>, i64)> {
+/// What a list is narrowed to, as SQL with numbered places, and the texts that belong there.
+async fn conditions(
+    app: &App,
+    deployed: &Deployed,
+    target: &Target,
+    asked: &Asked<'_>,
+) -> Result<(String, Vec<String>)> {
     let kind = kind_of(target);
     let mut texts =
         vec![deployed.row.chain.clone(), deployed.name().to_owned(), target.instance.clone(), kind.to_owned()];
@@ -275,6 +280,13 @@ pub async fn list(app: &App, deployed: &Deployed, target: &Target, asked: &Asked
             }
         }
     }
+    Ok((conditions, texts))
+}
+
+/// A page of a list, the last changed first, and how many there are in all.
+pub async fn list(app: &App, deployed: &Deployed, target: &Target, asked: &Asked<'_>) -> Result<(Vec<Record>, i64)> {
+    let kind = kind_of(target);
+    let (conditions, texts) = conditions(app, deployed, target, asked).await?;
     let (total,): (i64,) = texts
         .iter()
         .fold(

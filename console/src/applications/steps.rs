@@ -260,11 +260,18 @@ async fn roles(app: &App, deployed: &Deployed) -> Carried {
     )
 }
 
-async fn api_key(_app: &App, _deployed: &Deployed) -> Carried {
-    said(
-        "在“开发者 · API 密钥”中按需创建，仅显示一次。",
-        "Create keys under Developers · API keys when needed; each is shown once.",
-    )
+/// The key was made when the deployment was asked for, by whoever asked: keys are people's acts. An object written by hand has none.
+async fn api_key(app: &App, deployed: &Deployed) -> Carried {
+    let known: Option<(String,)> =
+        sqlx::query_as("select shown from api_key where tenant = $1 and name = $2 order by created_ms desc limit 1")
+            .bind(deployed.tenant.as_str())
+            .bind(deployed.name())
+            .fetch_optional(app.db.pool())
+            .await?;
+    match known {
+        Some((shown,)) => said(format!("{shown}…，在本页显示一次"), format!("{shown}…, shown once on this page")),
+        None => said("未创建；可在“开发者”中创建。", "Not made; make one under Developers."),
+    }
 }
 
 async fn samples(app: &App, deployed: &Deployed, tell: &mut (dyn FnMut(Text) + Send)) -> Carried {

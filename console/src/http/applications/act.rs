@@ -14,7 +14,7 @@ use crate::time::now_ms;
 use axum::response::Response;
 use chain_types::api::Committed;
 use chain_types::genesis::Text;
-use chain_types::manifest::{CallSpec, Instance, Page};
+use chain_types::manifest::{ArgumentFault, CallSpec, Instance, Page};
 use serde_json::{Map, Value as Json, json};
 
 type Place = (String, String, String);
@@ -153,6 +153,43 @@ fn page_of(frame: &Frame, instance: &str, form: &Map<String, Json>) -> Option<St
     of_kind.map(|(id, _)| (*id).to_owned())
 }
 
+/// What is wrong with each field, in the order of the form.
+fn errors_of(
+    view: &View,
+    frame: &Frame,
+    instance: &str,
+    of: &Instance,
+    call: &CallSpec,
+    faults: Vec<ArgumentFault>,
+) -> Vec<(String, String)> {
+    let inputs = arguments::inputs(of, call, &[]);
+    let words = frame.words(view);
+    let sentence = |fault: ArgumentFault| {
+        let field = field_of(&fault.path);
+        let input = inputs.iter().find(|input| input.name == field);
+        let label = input.map_or_else(|| words.label(instance, "", &field), |input| words.pick(&input.label));
+        (field, format!("{label}：{}", words.pick(&fault.reason)))
+    };
+    let mut errors: Vec<(String, String)> = faults.into_iter().map(sentence).collect();
+    errors.sort_by_key(|(field, _)| inputs.iter().position(|input| input.name == *field));
+    errors
+}
+
+/// What was typed; several inputs of one name are lines of one value.
+fn form_of(typed: Vec<(String, String)>) -> Map<String, Json> {
+    let mut form = Map::new();
+    for (name, value) in typed {
+        match form.get_mut(&name) {
+            Some(Json::String(before)) => {
+                before.push('\n');
+                before.push_str(&value);
+            }
+            _ => drop(form.insert(name, json!(value))),
+        }
+    }
+    form
+}
+
 pub async fn act(
     view: View,
     principal: Principal,
@@ -162,17 +199,7 @@ pub async fn act(
     let deployed = applications::find(&view.app, &principal, &name, Action::UseApplication).await?;
     let frame = Frame::of(&view, &principal, deployed).await?;
     let (of, call) = found(&frame, &instance, &method)?;
-    let mut form = Map::new();
-    for (name, value) in typed {
-        // Several inputs of one name are lines of one value.
-        match form.get_mut(&name) {
-            Some(Json::String(before)) => {
-                before.push('\n');
-                before.push_str(&value);
-            }
-            _ => drop(form.insert(name, json!(value))),
-        }
-    }
+    let form = form_of(typed);
     let text = |name: &str| form.get(name).and_then(Json::as_str).unwrap_or_default().trim().to_owned();
     let mut given: Map<String, Json> = form
         .iter()
@@ -186,21 +213,7 @@ pub async fn act(
     let assembled = match assemble(of, call, &given) {
         Ok(assembled) => assembled,
         Err(faults) => {
-            let order: Vec<String> = arguments::inputs(of, call, &[]).into_iter().map(|input| input.name).collect();
-            let words = frame.words(&view);
-            let mut errors: Vec<(String, String)> = faults
-                .into_iter()
-                .map(|fault| {
-                    let field = field_of(&fault.path);
-                    let label = words.label(&instance, "", &field);
-                    let label = arguments::inputs(of, call, &[])
-                        .into_iter()
-                        .find(|input| input.name == field)
-                        .map_or(label, |input| words.pick(&input.label));
-                    (field, format!("{label}：{}", words.pick(&fault.reason)))
-                })
-                .collect();
-            errors.sort_by_key(|(field, _)| order.iter().position(|name| name == field));
+            let errors = errors_of(&view, &frame, &instance, of, call, faults);
             return page(&view, &frame, &instance, &method, form, errors).await;
         }
     };

@@ -123,7 +123,8 @@ fn checks(view: &View, kind: &str) -> Vec<Json> {
 fn package(view: &View, kind: &str, address: &str, file: Option<Hash>, status: Option<&str>) -> Json {
     let title = view.app.texts().get(view.lang(), &format!("evidence-of-{kind}"));
     json!({ "kind": if kind == "act" || kind == "digest" { kind } else { "state" }, "title": title, "address": address,
-            "file": file.map(|file| file.to_string()), "status": status, "checks": checks(view, if kind == "act" || kind == "digest" { kind } else { "state" }) })
+            "file": file.map(|file| file.to_string()), "status": status,
+            "word": status.map(|state| view.app.texts().find(view.lang(), &format!("app-state-{state}"), None).unwrap_or_else(|| state.to_owned())), "checks": checks(view, if kind == "act" || kind == "digest" { kind } else { "state" }) })
 }
 
 /// Words that the page's script says.
