@@ -124,7 +124,7 @@ test('a citizen sees where it comes from, and the page is red within one block o
   await plain.go(`/t/food/${codes[0]}`);
   assert.match(await plain.text('.verdict'), /召回中.*第 \d+ 次查询/s);
   await plain.leave();
-  assert.equal(await citizen.go(`/t/food/${PRODUCT}XXXXXXXXXXXXXXXXXXXX`), 404);
+  assert.equal(await citizen.go(`/t/food/${PRODUCT}QQQQQQQQQQQQQQQQQQQQ`), 404);
   assert.match(await citizen.text('.verdict'), /查无此码/);
   await citizen.leave();
   await regulator.go(`${at}/pages/recalls`);

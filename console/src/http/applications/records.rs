@@ -144,7 +144,7 @@ fn buttons(frame: &Frame, words: &Words<'_>, actions: &[Button], record: Option<
     let shown = actions.iter().filter(|action| {
         let call = &action.call;
         let of_state = match record {
-            Some(record) => action.states.iter().any(|state| *state == record.status),
+            Some(record) => action.states.contains(&record.status),
             None => action.states.is_empty(),
         };
         of_state && frame.person.may(&frame.deployed, &call.instance, &call.method) && frame.person.sees(&action.roles)
