@@ -276,7 +276,7 @@ mod tests {
                 .unwrap()
         };
         let before = count().await;
-        assert_eq!(before.0, 8);
+        assert_eq!(before.0, 9);
         init(settings(&home), InitOptions { demo: true, json: false }).await.unwrap();
         assert_eq!(count().await, before);
         assert_eq!(
