@@ -1,6 +1,7 @@
 nav-group-applications = Applications
 nav-applications = My applications
 nav-catalog = Catalog
+comma = {", "}
 choose = Choose
 actions = Actions
 field-optional = (optional)

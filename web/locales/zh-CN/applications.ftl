@@ -1,6 +1,7 @@
 nav-group-applications = 应用
 nav-applications = 我的应用
 nav-catalog = 应用目录
+comma = 、
 choose = 请选择
 actions = 操作
 field-optional = （选填）
