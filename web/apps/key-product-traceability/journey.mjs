@@ -10,8 +10,9 @@ const at = `/applications/${id}`;
 const PRODUCT = '06901234567892';
 const LOT = `${PRODUCT}/20261108-A`;
 
+const node = process.env.NODE_BIN ?? process.env.CITYCHAIN_NODE_BIN;
 let site, browser, codes;
-before(async () => { [site, browser] = await Promise.all([startConsole(), startBrowser()]); });
+before(async () => { [site, browser] = await Promise.all([startConsole({ env: node ? { CITYCHAIN_NODE_BIN: node } : {} }), startBrowser()]); });
 after(async () => { await browser?.close(); await site?.stop(); });
 const arrive = (options) => Visitor.arrive(browser, site, options);
 const send = (page) => Promise.all([page.waitForNavigation(), page.click('main form[method=post] .btn-primary, main form[method=post] .btn-danger')]);

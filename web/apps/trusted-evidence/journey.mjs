@@ -13,8 +13,9 @@ const id = folder.split('/').filter(Boolean).pop();
 const sample = (name) => join(folder, 'sample', name);
 const files = mkdtempSync(join(tmpdir(), 'citychain-journey-'));
 
+const node = process.env.NODE_BIN ?? process.env.CITYCHAIN_NODE_BIN;
 let site, browser, number;
-before(async () => { [site, browser] = await Promise.all([startConsole(), startBrowser()]); });
+before(async () => { [site, browser] = await Promise.all([startConsole({ env: node ? { CITYCHAIN_NODE_BIN: node } : {} }), startBrowser()]); });
 after(async () => { await browser?.close(); await site?.stop(); });
 const arrive = (options) => Visitor.arrive(browser, site, options);
 

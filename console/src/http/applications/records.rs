@@ -72,7 +72,7 @@ async fn list_page(
     let columns: Vec<String> = list.columns.iter().map(|column| words.label(instance, kind, column)).collect();
     let mut rows = Vec::new();
     for record in &records {
-        let kept = kept_values(view, record).await?;
+        let kept = kept_values(view, frame, record).await?;
         let cells: Vec<Json> = list.columns.iter().map(|column| json!(words.field(record, column, &kept))).collect();
         let href = detail.as_ref().map(|page| record_path(&frame.deployed, page, &record.id));
         let buttons = buttons(frame, &words, &list.actions, Some(record));
@@ -166,9 +166,18 @@ fn buttons(frame: &Frame, words: &Words<'_>, actions: &[Button], record: Option<
 }
 
 /// Values that stay off chain, by field; of a record with versions, the latest of each.
-async fn kept_values(view: &View, record: &Record) -> Result<HashMap<String, String>> {
-    let Some(tx) = record.fields.get("tx").and_then(Json::as_str) else { return Ok(HashMap::new()) };
-    Ok(calls::kept(&view.app, tx).await?.into_iter().map(|kept| (kept.field, kept.value)).collect())
+async fn kept_values(view: &View, frame: &Frame, record: &Record) -> Result<HashMap<String, String>> {
+    let mut all = HashMap::new();
+    let later = record.fields.get("version").and_then(Json::as_u64).is_some_and(|version| version > 1);
+    // A chain that does not answer leaves what came with the newest version.
+    let versions = match later {
+        true => store::versions(&view.app, &frame.deployed, &record.instance, &record.id).await.unwrap_or_default(),
+        false => Vec::new(),
+    };
+    for tx in versions.iter().chain([record]).filter_map(|version| version.fields.get("tx")?.as_str()) {
+        all.extend(calls::kept(&view.app, tx).await?.into_iter().map(|kept| (kept.field, kept.value)));
+    }
+    Ok(all)
 }
 
 /// CSV with a byte-order mark; codes are quoted as formulas of text, or a spreadsheet would round them.
@@ -193,7 +202,7 @@ pub async fn export(
     text.push_str(&head.join(","));
     text.push_str("\r\n");
     for record in &records {
-        let kept = kept_values(&view, record).await?;
+        let kept = kept_values(&view, &frame, record).await?;
         let cells: Vec<String> =
             list.columns.iter().map(|column| cell(&words.field(record, column, &kept).text)).collect();
         text.push_str(&cells.join(","));
@@ -234,7 +243,7 @@ pub async fn record(
     let record = store::find(&view.app, &frame.deployed, &detail.of, record_id).await?.ok_or(Error::NotFound)?;
     let words = frame.words(&view);
     let (instance, kind) = (record.instance.as_str(), record.kind.as_str());
-    let kept = kept_of_versions(&view, &frame, &detail, &record).await?;
+    let kept = kept_values(&view, &frame, &record).await?;
     let wanted = parameter(&pairs, "tab");
     let tabs: Vec<&str> = detail.tabs.iter().map(tab_name).collect();
     let current = if tabs.contains(&wanted) { wanted } else { tabs.first().copied().unwrap_or("content") };
@@ -306,23 +315,6 @@ fn field_names(frame: &Frame, instance: &str, kind: &str) -> Vec<String> {
             .filter(|name| name != "status"),
     );
     names
-}
-
-/// Private values of all versions, a later one in place of an earlier.
-async fn kept_of_versions(
-    view: &View,
-    frame: &Frame,
-    detail: &DetailPage,
-    record: &Record,
-) -> Result<HashMap<String, String>> {
-    if !detail.tabs.contains(&Tab::Versions) {
-        return kept_values(view, record).await;
-    }
-    let mut all = HashMap::new();
-    for version in store::versions(&view.app, &frame.deployed, &record.instance, &record.id).await? {
-        all.extend(kept_values(view, &version).await?);
-    }
-    Ok(all)
 }
 
 async fn versions(view: &View, frame: &Frame, record: &Record) -> Result<Vec<Json>> {
