@@ -94,8 +94,7 @@ impl Admission {
     }
 
     /// Admits one transaction from a client.
-    pub async fn submit(&self, bytes: &[u8]) -> Result<Admitted, NotAdmitted> {
-        let tx = Transaction::decode(bytes)?;
+    pub async fn submit(&self, tx: Transaction) -> Result<Admitted, NotAdmitted> {
         match self.precheck(&tx, Source::Client)? {
             Some(admitted) => Ok(admitted),
             None if self.verify(vec![tx.clone()]).await? == [true] => self.add(tx, Source::Client),

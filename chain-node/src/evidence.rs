@@ -134,8 +134,7 @@ pub fn transaction_at(store: &Store, place: TxPlace) -> Result<Transaction, NoEv
 
 /// What became of it.
 pub fn outcome_at(store: &Store, place: TxPlace) -> Result<chain_types::TxOutcome, NoEvidence> {
-    let outcomes = store.results(place.height)?;
-    let outcome = usize::try_from(place.position).ok().and_then(|p| outcomes.into_iter().nth(p));
+    let outcome = store.result(place)?;
     Ok(outcome.ok_or_else(|| StoreError::Damaged(format!("results of block {} are too short", place.height)))?)
 }
 

@@ -8,12 +8,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use chain_types::api::{Committed, EventInfo, TxInfo, TxStatus, value_to_json};
-use chain_types::{TxId, TxOutcome};
+use chain_types::{Transaction, TxId, TxOutcome};
 use serde::Deserialize;
 
 use super::{Api, ApiError, Shared};
-use crate::admission::Admitted;
+use crate::admission::{Admitted, NotAdmitted};
 use crate::evidence::{outcome_at, transaction_at};
+use crate::ledger::Answer;
 use crate::store::TxPlace;
 
 /// Longest that a request may wait for its result.
@@ -33,32 +34,20 @@ pub async fn submit(
     Query(query): Query<SubmitQuery>,
     body: Bytes,
 ) -> Result<impl IntoResponse, ApiError> {
-    // Subscribed before admission, so that a fast block is not missed.
-    let mut committed = api.ledger.subscribe();
-    let admitted = api.admission.submit(&body).await;
+    let tx = Transaction::decode(&body).map_err(NotAdmitted::from)?;
+    // Waits from before admission, so that a fast block is not missed.
+    let mut wait = api.ledger.waiting().wait(tx.id());
+    let admitted = api.admission.submit(tx).await;
     api.metrics.submitted(admitted.is_ok());
     let id = match admitted? {
         Admitted::Committed(id) => return Ok((StatusCode::OK, Json(info(&api, id)?))),
         Admitted::Pending(id) => id,
     };
-    let wait = Duration::from_millis(query.wait_ms.min(MAX_WAIT_MS));
-    let arrived = async {
-        loop {
-            match committed.recv().await {
-                Ok(block) if block.outcomes.iter().any(|outcome| outcome.tx == id) => return,
-                // Blocks were skipped: look whether it was in one of them.
-                Err(tokio::sync::broadcast::error::RecvError::Lagged(_))
-                    if api.ledger.store().find_transaction(&id).is_ok_and(|place| place.is_some()) =>
-                {
-                    return;
-                }
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-                _ => {}
-            }
+    if query.wait_ms > 0 {
+        let longest = Duration::from_millis(query.wait_ms.min(MAX_WAIT_MS));
+        if let Ok(Some(answer)) = tokio::time::timeout(longest, wait.answer()).await {
+            return Ok((StatusCode::OK, Json(answered(&api, answer))));
         }
-    };
-    if !wait.is_zero() {
-        let _ = tokio::time::timeout(wait, arrived).await;
     }
     let info = info(&api, id)?;
     let status = if matches!(info.status, TxStatus::Pending) { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -97,9 +86,17 @@ fn info(api: &Api, id: TxId) -> Result<TxInfo, ApiError> {
 }
 
 fn committed(api: &Api, place: TxPlace, outcome: TxOutcome) -> Result<Committed, ApiError> {
-    let store = api.ledger.store();
-    let record = store.block(place.height)?;
-    let time_ms = record.map_or(0, |r| r.block.header.time_ms);
+    let time_ms = api.ledger.store().header(place.height)?.map_or(0, |header| header.time_ms);
+    Ok(result(api, place, time_ms, outcome))
+}
+
+/// The result that a block has just brought.
+fn answered(api: &Api, answer: Answer) -> TxInfo {
+    let (id, place) = (answer.outcome.tx, TxPlace { height: answer.height, position: answer.position });
+    TxInfo { id, status: TxStatus::Committed(result(api, place, answer.time_ms, answer.outcome)) }
+}
+
+fn result(api: &Api, place: TxPlace, time_ms: u64, outcome: TxOutcome) -> Committed {
     let applied = outcome.verdict.is_ok();
     let (events, refusal) = match outcome.verdict {
         Ok(events) => (events, None),
@@ -109,7 +106,7 @@ fn committed(api: &Api, place: TxPlace, outcome: TxOutcome) -> Result<Committed,
         let fields = value_to_json(&e.fields);
         EventInfo { app: e.app, instance: e.instance, name: e.name, fields }
     };
-    Ok(Committed {
+    Committed {
         height: place.height,
         position: place.position,
         time_ms,
@@ -119,5 +116,5 @@ fn committed(api: &Api, place: TxPlace, outcome: TxOutcome) -> Result<Committed,
         events: events.into_iter().map(event).collect(),
         entry: applied.then_some(outcome.first_entry),
         entries: outcome.entries,
-    })
+    }
 }

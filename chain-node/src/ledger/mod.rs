@@ -5,6 +5,7 @@
 
 mod build;
 mod check;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -14,13 +15,14 @@ use std::sync::Arc;
 use chain_runtime::{BlockContext, execute};
 use chain_types::merkle::Frontier;
 use chain_types::validator::ValidatorSet;
-use chain_types::{BlockId, CommitCertificate, Fingerprint, Transaction, TxOutcome};
-use tokio::sync::{broadcast, watch};
+use chain_types::{BlockId, CommitCertificate, Fingerprint, Transaction};
+use tokio::sync::watch;
 
 use crate::store::{BlockCommit, Proposal, Roots, Store, StoreError};
 
 pub use build::{Draft, block_time, build};
 pub use check::{Invalid, Timing, check_header, check_timing, check_transactions, is_within_window};
+pub use waiting::{Answer, Waiting};
 
 /// The last committed block and everything that its child must agree with.
 #[derive(Debug, Clone)]
@@ -38,14 +40,6 @@ pub struct Tip {
     pub next_validators: ValidatorSet,
 }
 
-/// A block that was committed, for whoever waits.
-#[derive(Debug)]
-pub struct Committed {
-    pub height: u64,
-    pub time_ms: u64,
-    pub outcomes: Vec<TxOutcome>,
-}
-
 /// A proposal whose transactions are decoded and, if it was checked, found valid.
 #[derive(Debug, Clone)]
 pub struct Candidate {
@@ -58,7 +52,7 @@ pub struct Ledger {
     store: Store,
     tip: watch::Sender<Arc<Tip>>,
     frontier: std::sync::Mutex<Frontier>,
-    committed: broadcast::Sender<Arc<Committed>>,
+    waiting: Waiting,
 }
 
 impl Ledger {
@@ -67,9 +61,7 @@ impl Ledger {
         let tip = load_tip(&store)?;
         let frontier = std::sync::Mutex::new(store.frontier_after(&tip.roots)?);
         let (tip, _) = watch::channel(Arc::new(tip));
-        // Whoever falls further behind looks into the store; a longer backlog would keep whole blocks in memory.
-        let (committed, _) = broadcast::channel(16);
-        Ok(Self { store, tip, frontier, committed })
+        Ok(Self { store, tip, frontier, waiting: Waiting::default() })
     }
 
     pub fn store(&self) -> &Store {
@@ -89,9 +81,9 @@ impl Ledger {
         self.tip.subscribe()
     }
 
-    /// Results of every block from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Committed>> {
-        self.committed.subscribe()
+    /// Those who wait for results.
+    pub fn waiting(&self) -> &Waiting {
+        &self.waiting
     }
 
     /// Executes and commits the block after the tip. Blocking: runs on a worker thread.
@@ -135,10 +127,8 @@ impl Ledger {
             next_validators: effects.next_validators.unwrap_or_else(|| tip.next_validators.clone()),
         };
         self.tip.send_replace(Arc::new(next));
-        let outcomes = effects.txs.into_iter().map(|tx| tx.outcome).collect();
-        let committed = Committed { height: header.height, time_ms: header.time_ms, outcomes };
-        // Nobody listening is fine.
-        let _ = self.committed.send(Arc::new(committed));
+        let outcomes = effects.txs.into_iter().map(|tx| tx.outcome);
+        self.waiting.publish(header.height, header.time_ms, outcomes);
         Ok(())
     }
 }

@@ -112,6 +112,11 @@ fn column_options(column: Column, cache: &Cache) -> Options {
         table.set_bloom_filter(10.0, false);
     }
     let mut options = Options::default();
+    if column.is_point_lookup() {
+        // Most of these lookups find nothing, as they should: a transaction that is not known yet, a record that is new.
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(0.02);
+    }
     options.set_write_buffer_size(8 << 20);
     options.set_max_write_buffer_number(2);
     options.set_block_based_table_factory(&table);

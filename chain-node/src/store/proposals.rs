@@ -2,7 +2,7 @@
 //! keeps only ids: after a crash the engine asks for blocks by id, and a decided block must still be there.
 
 use chain_types::encoding::{Decode, Encode, Reader, Writer};
-use chain_types::{Block, BlockId, PublicKey};
+use chain_types::{Block, BlockId, Header, PublicKey};
 use rocksdb::{Direction, IteratorMode, WriteBatch};
 
 use super::columns::{Column, height_key};
@@ -39,6 +39,20 @@ impl Proposal {
         self.proposer.encode(&mut w);
         self.block.encode(&mut w);
         w.into_bytes()
+    }
+
+    /// The header in a row, without the cost of the block behind it.
+    pub(super) fn header_of_row(row: &[u8]) -> Result<Header, StoreError> {
+        let mut r = Reader::new(row);
+        let mut read = || {
+            r.array_of(3)?;
+            if !r.null() {
+                r.u32()?;
+            }
+            PublicKey::decode(&mut r)?;
+            Block::decode_header(&mut r)
+        };
+        read().map_err(|e: chain_types::DecodeError| damaged(&format!("a header: {e}")))
     }
 
     pub(super) fn from_row(key: &[u8], row: &[u8]) -> Result<Self, StoreError> {
@@ -80,16 +94,15 @@ impl Store {
         winner: &[u8],
     ) -> Result<(), StoreError> {
         let start = height_key(height);
-        let rows = self.db.iterator_cf(self.cf(Column::Block)?, IteratorMode::From(&start, Direction::Forward));
-        for row in rows {
-            let (key, _) = row?;
-            if !key.starts_with(&start) {
-                break;
+        // Keys only: the rows are whole blocks.
+        let mut rows = self.db.raw_iterator_cf(self.cf(Column::Block)?);
+        rows.seek(start);
+        while let Some(key) = rows.key().filter(|key| key.starts_with(&start)) {
+            if key != winner {
+                self.delete(batch, Column::Block, key)?;
             }
-            if *key != *winner {
-                self.delete(batch, Column::Block, &key)?;
-            }
+            rows.next();
         }
-        Ok(())
+        Ok(rows.status()?)
     }
 }

@@ -4,7 +4,7 @@ use chain_runtime::state::{StateError, StateView};
 use chain_types::block::Block;
 use chain_types::encoding::{Decode, Reader};
 use chain_types::validator::ValidatorSet;
-use chain_types::{BlockId, CommitCertificate, Hash, TxId, TxOutcome};
+use chain_types::{BlockId, CommitCertificate, Hash, Header, TxId, TxOutcome};
 use rocksdb::{Direction, IteratorMode};
 
 use super::columns::{Column, height_key};
@@ -71,6 +71,18 @@ impl Store {
         }
     }
 
+    /// The header of the block decided at a height.
+    pub fn header(&self, height: u64) -> Result<Option<Header>, StoreError> {
+        let Some((id, round, _)) = self.decision(height)? else { return Ok(None) };
+        let row = self.db.get_pinned_cf(self.cf(Column::Block)?, block_key(height, round, &id))?;
+        let row = row.ok_or_else(|| damaged(&format!("block {height} is missing")))?;
+        let header = Proposal::header_of_row(&row)?;
+        match header.id() == id {
+            true => Ok(Some(header)),
+            false => Err(damaged(&format!("block {height} is not the one that was decided"))),
+        }
+    }
+
     /// Which block was decided at a height, in which round, and a certificate for it.
     pub fn decision(&self, height: u64) -> Result<Option<(BlockId, u32, CommitCertificate)>, StoreError> {
         let Some(row) = self.get(Column::Decision, &height_key(height))? else { return Ok(None) };
@@ -98,6 +110,23 @@ impl Store {
             (0..n).map(|_| TxOutcome::decode(&mut r)).collect::<Result<Vec<_>, _>>()
         };
         read().map_err(|e| damaged(&format!("results of height {height}: {e}")))
+    }
+
+    /// The result of one transaction; none if the block has fewer.
+    pub fn result(&self, place: TxPlace) -> Result<Option<TxOutcome>, StoreError> {
+        let row = self.result_row(place.height)?;
+        let mut r = Reader::new(&row);
+        let mut read = || {
+            Roots::decode(&mut r)?;
+            if r.array()? <= usize::try_from(place.position).unwrap_or(usize::MAX) {
+                return Ok(None);
+            }
+            for _ in 0..place.position {
+                r.skip()?;
+            }
+            TxOutcome::decode(&mut r).map(Some)
+        };
+        read().map_err(|e: chain_types::DecodeError| damaged(&format!("results of height {}: {e}", place.height)))
     }
 
     fn result_row(&self, height: u64) -> Result<Vec<u8>, StoreError> {

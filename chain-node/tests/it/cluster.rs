@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chain_client::{Client, Url};
 use chain_node::keys::load_key;
-use chain_types::api::Status;
+use chain_types::api::{Phase, Status};
 use chain_types::crypto::SigningKey;
 use chain_types::{Call, Genesis, Hash, Transaction, Value};
 
@@ -169,6 +169,18 @@ impl Cluster {
 
     pub fn sign(&self, call: Call) -> Transaction {
         Transaction::sign(call, &self.administrator).unwrap()
+    }
+
+    /// Waits until every node runs, all stand at one height, and no block follows: nothing waits, the last block is
+    /// sealed, and it is older than any round of consensus on a busy machine takes.
+    pub async fn rest(&self) {
+        let size = self.nodes.len();
+        let resting = |all: &[Status]| {
+            let (first, now) = (all.first().map(|s| s.height), chain_node::consensus::now_ms());
+            let rests = |s: &Status| s.phase == Phase::Idle && s.block_time_ms + 2_000 < now && Some(s.height) == first;
+            all.len() == size && all.iter().all(rests)
+        };
+        self.until("all nodes rest at one height", resting).await;
     }
 
     /// `chain-node check` on every stopped node; gives what they agree on.

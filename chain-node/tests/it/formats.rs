@@ -35,3 +35,12 @@ fn the_first_formats_evidence_verifies() {
     let call = node(&["verify", &path("call.evidence.cbor"), "--file", &file, "--trust", &trust, "--require", "file"]);
     assert!(call.status.success(), "{}", String::from_utf8_lossy(&call.stdout));
 }
+
+#[test]
+fn the_configuration_that_a_plan_writes_is_one_that_the_node_reads() {
+    let written = Path::new(env!("CARGO_MANIFEST_DIR")).join("../operator/plan/testdata/node.toml");
+    let config = chain_node::config::Config::load(&written).unwrap();
+    assert_eq!(config.peers.len(), 3);
+    assert!(config.access.admin_token_hash.is_some() && !config.access.public_reads);
+    assert_eq!(config.listen.api.port(), 8080);
+}

@@ -99,6 +99,12 @@ pub struct Block {
 }
 
 impl Block {
+    /// The header of an encoded block; the rest is not looked at.
+    pub fn decode_header(r: &mut Reader<'_>) -> Result<Header, DecodeError> {
+        r.domain(BLOCK_DOMAIN, 3)?;
+        Header::decode(r)
+    }
+
     /// RFC 6962 root over the envelopes.
     pub fn tx_root(txs: &[Arc<[u8]>]) -> Hash {
         merkle::root_of_leaves(txs.iter().map(|tx| merkle::leaf_hash(tx)))
@@ -119,8 +125,7 @@ impl Encode for Block {
 impl Decode for Block {
     /// Refuses blocks beyond the limits and bodies that the header does not commit to.
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        r.domain(BLOCK_DOMAIN, 3)?;
-        let header = Header::decode(r)?;
+        let header = Self::decode_header(r)?;
         let n = r.array()?;
         if n > MAX_BLOCK_TXS {
             return Err(r.invalid("number of transactions"));

@@ -35,6 +35,20 @@ proptest! {
             prop_assert_eq!(value_to_vec(&value).unwrap(), bytes);
         }
     }
+
+    #[test]
+    fn skipping_an_item_ends_where_reading_it_ends(value in any_value()) {
+        let bytes = [value_to_vec(&value).unwrap(), vec![0x05]].concat();
+        let mut r = Reader::new(&bytes);
+        r.skip().unwrap();
+        prop_assert_eq!(r.uint().unwrap(), 5);
+        r.end().unwrap();
+    }
+
+    #[test]
+    fn skipping_any_bytes_ends_or_is_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let _ = Reader::new(&bytes).skip();
+    }
 }
 
 /// RFC 8949 appendix A, the examples within these formats.

@@ -46,7 +46,9 @@ pub async fn state(view: View, principal: Principal, Path((chain, act)): Path<(S
         Ok(()) => Ok(view.done(&format!("/chains/{name}"), Message::new(said))),
         Err(Error::Refused { status: StatusCode::CONFLICT, message, .. }) => {
             let page = Page::of(&view, &principal, &chain, "settings").await?;
-            show::settings_page(&view, page, &FieldErrors::default(), "", &view.say(&message))
+            let mut answer = show::settings_page(&view, page, &FieldErrors::default(), "", &view.say(&message))?;
+            *answer.status_mut() = StatusCode::CONFLICT;
+            Ok(answer)
         }
         Err(error) => Err(error),
     }
