@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chain_client::Client;
-use chain_types::api::TxStatus;
+use chain_types::api::{Phase, TxStatus};
 use chain_types::{Transaction, TxId};
 
 use super::cluster::{Cluster, digest};
@@ -79,9 +79,9 @@ async fn a_killed_validator_costs_nothing_and_catches_up() {
     assert!(acknowledged.len() > 10);
     all_committed(&cluster, &acknowledged).await;
     let same = |all: &[chain_types::api::Status]| {
-        all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0)
+        all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.phase == Phase::Idle)
     };
-    cluster.until("all four are at one height", same).await;
+    cluster.until("all four rest at one height", same).await;
     let report = cluster.check_all();
     assert!(report["transactions"].as_u64().unwrap() >= acknowledged.len() as u64);
 }
@@ -107,9 +107,9 @@ async fn all_killed_at_once_under_load_lose_nothing() {
     assert!(acknowledged.len() > 10);
     all_committed(&cluster, &acknowledged).await;
     let same = |all: &[chain_types::api::Status]| {
-        all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0)
+        all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.phase == Phase::Idle)
     };
-    cluster.until("all four are at one height", same).await;
+    cluster.until("all four rest at one height", same).await;
     cluster.check_all();
 }
 
@@ -127,7 +127,7 @@ async fn two_of_four_killed_stop_the_chain_and_one_back_resumes_it() {
     // Two of four are no quorum: the call waits, and the nodes say that the chain has stalled.
     let info = waiting.await.unwrap().unwrap();
     assert_eq!(info.status, TxStatus::Pending);
-    let stalled = |all: &[chain_types::api::Status]| all.iter().any(|s| s.phase == chain_types::api::Phase::Stalled);
+    let stalled = |all: &[chain_types::api::Status]| all.iter().any(|s| s.phase == Phase::Stalled);
     cluster.until("the chain is called stalled", stalled).await;
     cluster.run(0);
     cluster
