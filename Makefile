@@ -5,7 +5,7 @@ XDG_CACHE_HOME ?= $(HOME)/.cache
 export CARGO_TARGET_DIR ?= $(XDG_CACHE_HOME)/citychain/target
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop demo-reset test test-without-template bench lint generate
+.PHONY: help setup demo demo-stop demo-reset test test-log test-without-template bench lint generate
 # `make lint test` is one after the other: both build in one folder.
 .NOTPARALLEL:
 
@@ -26,6 +26,9 @@ demo-reset:
 
 test:
 	@.make/test
+
+test-log:
+	@.make/test-log
 
 test-without-template:
 	@.make/test-without-template

@@ -14,6 +14,8 @@ unset CITYCHAIN_HOME
 CITYCHAIN_HOME=$home
 BUILT=$CARGO_TARGET_DIR/debug
 NODE_WANTED=20
+# From this version on Go fetches the toolchain that a go.mod asks for.
+GO_WANTED=1.21
 RUST_WANTED=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml")
 VERSION=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml")
 export PATH="$CACHE/node/node_modules/.bin:$PATH:$HOME/.cargo/bin"

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use chain_types::encoding::Encode;
+use chain_types::encoding::{Decode, Encode};
 use chain_types::evidence::{Evidence, Inputs, Record, Subject, verify};
-use chain_types::{Hash, PublicKey, Transaction, TxId, Value, state};
+use chain_types::log_entry::DigestEntry;
+use chain_types::{Hash, PublicKey, Transaction, TxId, state};
 
 use crate::ledger::Ledger;
 use crate::store::{LogPlace, Store, StoreError, TxPlace};
@@ -19,6 +20,8 @@ pub enum NoEvidence {
     NotFound(String),
     #[error("transaction {0} was refused; a refused call leaves no record to prove")]
     Refused(TxId),
+    #[error("log entry {index} is a registered statement; its proof is its receipt, at /entries/{id}")]
+    Statement { index: u64, id: Hash },
     #[error("the block that proves this record is not there yet; ask again in a second")]
     NotSealed,
     #[error(transparent)]
@@ -62,15 +65,13 @@ pub async fn of_entry(ledger: &Ledger, index: u64) -> Result<Vec<u8>, NoEvidence
     if index >= ledger.tip().roots.log_size {
         return Err(missing());
     }
-    let LogPlace { call, offset } = store.find_entry(index)?.ok_or_else(missing)?;
+    let (LogPlace { call, offset }, entry) = store.entry(index)?.ok_or_else(missing)?;
     sealed(ledger, call.height).await?;
     let tx = transaction_at(store, call)?;
     let record = match offset {
         0 => Record::Transaction(tx.bytes().to_vec()),
-        _ => {
-            let digest = digest_of_entry(store, &tx, index, offset)?.ok_or_else(missing)?;
-            Record::Digest(store.log_entry(LogPlace { call, offset }, &tx, Some(digest)))
-        }
+        _ if DigestEntry::from_bytes(&entry).is_ok() => Record::Digest(entry),
+        _ => return Err(NoEvidence::Statement { index, id: Hash::of(&entry) }),
     };
     let block = block_at(store, call.height)?.block.header;
     let sealing = block_at(store, call.height + 1)?;
@@ -136,27 +137,4 @@ pub fn transaction_at(store: &Store, place: TxPlace) -> Result<Transaction, NoEv
 pub fn outcome_at(store: &Store, place: TxPlace) -> Result<chain_types::TxOutcome, NoEvidence> {
     let outcome = store.result(place)?;
     Ok(outcome.ok_or_else(|| StoreError::Damaged(format!("results of block {} are too short", place.height)))?)
-}
-
-/// The digest that stands in a log entry: one of the 32-byte strings of the call's arguments, as the index of digests
-/// tells. Usually the one at its offset, which is tried first.
-fn digest_of_entry(store: &Store, tx: &Transaction, index: u64, offset: u64) -> Result<Option<Hash>, StoreError> {
-    let mut candidates = Vec::new();
-    collect_hashes(&tx.call().args, &mut candidates);
-    let likely = usize::try_from(offset.saturating_sub(1)).ok().and_then(|n| candidates.get(n).copied());
-    for digest in likely.into_iter().chain(candidates) {
-        if store.entry_holds(index, &digest)? {
-            return Ok(Some(digest));
-        }
-    }
-    Ok(None)
-}
-
-fn collect_hashes(value: &Value, found: &mut Vec<Hash>) {
-    match value {
-        Value::Bytes(bytes) => found.extend(Hash::from_slice(bytes)),
-        Value::Array(items) => items.iter().for_each(|item| collect_hashes(item, found)),
-        Value::Map(pairs) => pairs.iter().for_each(|(_, value)| collect_hashes(value, found)),
-        _ => {}
-    }
 }

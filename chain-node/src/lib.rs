@@ -2,7 +2,8 @@
 //!
 //! A transaction's way: [`api`] → [`admission`] (form, account, signature) → [`mempool`] → [`gossip`] to every peer →
 //! [`consensus`] orders it → [`ledger`] executes and [`store`] commits block, state, log and certificate in one write →
-//! whoever waits is told. [`evidence`] turns what is stored into something that needs no node to be believed.
+//! whoever waits is told. [`checkpoint`] has the validators sign the log that results; [`evidence`] turns what is stored
+//! into something that needs no node to be believed.
 
 pub mod config;
 pub mod keys;
@@ -14,6 +15,7 @@ pub mod ledger;
 pub mod admission;
 pub mod mempool;
 
+pub mod checkpoint;
 pub mod consensus;
 pub mod gossip;
 

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::admission::Admission;
 use crate::api::{self, Api};
+use crate::checkpoint::Checkpoints;
 use crate::config::Config;
 use crate::consensus::{self, ConsensusError, Settings};
 use crate::gossip::Gossip;
@@ -73,7 +74,9 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
     let admission = Admission::start(ledger.clone(), mempool.clone(), rate);
     let admission = Arc::new(admission.map_err(|e| NodeError::Start(e.to_string()))?);
     let peers = config.peers.clone();
-    let (gossip, peer_height) = Gossip::new(peers, ledger.clone(), mempool.clone(), admission.clone());
+    let checkpoints = Checkpoints::open(&config.home, &keys, ledger.clone());
+    let (gossip, peer_height) =
+        Gossip::new(peers, ledger.clone(), mempool.clone(), admission.clone(), checkpoints.clone());
     let heartbeat = Arc::new(Notify::new());
     let settings = Settings {
         config: &config,
@@ -87,6 +90,7 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
     let progress = running.progress.clone();
     let started = gossip.start(listeners.gossip, &keys, running.progress).await;
     started.map_err(|e| NodeError::Start(e.to_string()))?;
+    tokio::spawn(checkpoints.run());
     let (stop, stopping) = watch::channel(false);
     let api = Api::new(&config, config_path, &keys, ledger.clone(), mempool, admission, gossip, progress, heartbeat);
     let servers = api::serve(api, listeners.api, listeners.metrics, listeners.admin, stopping);

@@ -64,6 +64,8 @@ pub struct CallContext<'c, 'v> {
     pub method: &'c str,
     pub events: Vec<Event>,
     pub digests: Vec<Hash>,
+    /// A signed statement that the call registers: a log entry of its own, verbatim.
+    pub statement: Option<Vec<u8>>,
     /// The application that the call installs or changes.
     pub changed_app: Option<String>,
 }

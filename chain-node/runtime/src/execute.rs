@@ -29,6 +29,8 @@ pub struct TxEffects {
     pub outcome: TxOutcome,
     /// Anchored digests in order: one log entry each, after the call's own.
     pub digests: Vec<Hash>,
+    /// A registered statement: a log entry after those.
+    pub statement: Option<Vec<u8>>,
 }
 
 /// What a block did.
@@ -76,6 +78,7 @@ struct Execution<'v, 'c> {
 struct Applied {
     events: Vec<Event>,
     digests: Vec<Hash>,
+    statement: Option<Vec<u8>>,
     changed_app: Option<String>,
 }
 
@@ -83,15 +86,15 @@ impl Execution<'_, '_> {
     fn transaction(&mut self, tx: &Transaction, log_size: u64) -> Result<TxEffects, StateError> {
         let outcome = |verdict, entries| TxOutcome { tx: tx.id(), verdict, first_entry: log_size, entries };
         match self.call(tx) {
-            Ok(Applied { events, digests, changed_app }) => {
+            Ok(Applied { events, digests, statement, changed_app }) => {
                 self.state.keep();
                 changed_app.iter().for_each(|app| self.applications.forget(app));
-                let entries = add(1, digests.len() as u64)?;
-                Ok(TxEffects { outcome: outcome(Ok(events), entries), digests })
+                let entries = add(1, digests.len() as u64 + u64::from(statement.is_some()))?;
+                Ok(TxEffects { outcome: outcome(Ok(events), entries), digests, statement })
             }
             Err(CallError::Refused(refusal)) => {
                 self.state.discard();
-                Ok(TxEffects { outcome: outcome(Err(refusal), 0), digests: Vec::new() })
+                Ok(TxEffects { outcome: outcome(Err(refusal), 0), digests: Vec::new(), statement: None })
             }
             Err(CallError::State(e)) => Err(e),
         }
@@ -119,11 +122,12 @@ impl Execution<'_, '_> {
             method: &call.method,
             events: Vec::new(),
             digests: Vec::new(),
+            statement: None,
             changed_app: None,
         };
         modules::dispatch(&mut context, &mut self.applications, &call.args)?;
-        let CallContext { events, digests, changed_app, .. } = context;
-        Ok(Applied { events, digests, changed_app })
+        let CallContext { events, digests, statement, changed_app, .. } = context;
+        Ok(Applied { events, digests, statement, changed_app })
     }
 }
 

@@ -37,6 +37,16 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorised", detail)
     }
 
+    /// Something that no request can cause went wrong.
+    pub fn internal(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// Status and sentence, for answers that are not JSON.
+    pub(super) fn parts(self) -> (StatusCode, String) {
+        (self.status, self.detail)
+    }
+
     pub fn retry(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
@@ -81,7 +91,9 @@ impl From<NoEvidence> for ApiError {
             NoEvidence::Store(e) => e.into(),
             NoEvidence::Invalid(_) => StoreError::Damaged(e.to_string()).into(),
             NoEvidence::NotSealed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", e.to_string()).retry(1),
-            NoEvidence::NotFound(_) | NoEvidence::Refused(_) => Self::not_found(e.to_string()),
+            NoEvidence::NotFound(_) | NoEvidence::Refused(_) | NoEvidence::Statement { .. } => {
+                Self::not_found(e.to_string())
+            }
         }
     }
 }

@@ -6,8 +6,10 @@ mod auth;
 mod blocks;
 mod error;
 mod evidence;
+mod log;
 mod metrics;
 mod openapi;
+mod registration;
 mod state;
 mod status;
 mod stream;
@@ -23,6 +25,7 @@ use chain_types::PublicKey;
 use chain_types::limits::MAX_TX_BYTES;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
+use tower_http::compression::CompressionLayer;
 
 use crate::admission::Admission;
 use crate::config::{Access, Config};
@@ -95,6 +98,7 @@ fn router(api: Shared) -> Router {
         .route("/state/value", get(state::value))
         .route("/state/list", get(state::list))
         .route("/heartbeat", post(status::heartbeat))
+        .route("/entries", post(registration::register))
         .layer(axum::middleware::from_fn_with_state(api.clone(), auth::members))
         .layer(DefaultBodyLimit::max(MAX_TX_BYTES));
     Router::new()
@@ -112,6 +116,14 @@ fn router(api: Shared) -> Router {
         .route("/evidence/digests/{digest}", get(evidence::of_digest))
         .route("/evidence/state", get(evidence::of_state))
         .route("/digests/{digest}", get(evidence::find_digest))
+        .route("/checkpoint", get(log::checkpoint))
+        .route("/tile/{*path}", get(log::tile).layer(CompressionLayer::new()))
+        .route("/policy", get(log::policy))
+        .route("/proof/{index}", get(log::proof))
+        .route("/entries/{id}", get(registration::show))
+        .route("/entries/{id}/statement", get(registration::transparent))
+        .route("/.well-known/scitt-keys", get(registration::keys))
+        .route("/.well-known/scitt-keys/{kid}", get(registration::key))
         .route("/openapi.json", get(openapi::show))
         .merge(members)
         .fallback(async || ApiError::not_found("there is nothing at this address; see /openapi.json"))

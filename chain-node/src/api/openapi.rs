@@ -8,8 +8,11 @@ type Operation = (&'static str, &'static str, &'static str, bool, &'static [&'st
 
 const JSON: &str = "application/json";
 const CBOR: &str = "application/cbor";
+const COSE: &str = "application/cose";
+const TEXT: &str = "text/plain; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
 
-const OPERATIONS: [Operation; 22] = [
+const OPERATIONS: [Operation; 31] = [
     ("get", "/healthz", "The process answers.", false, &[], "text/plain"),
     ("get", "/readyz", "200 if caught up and able to vote.", false, &[], "text/plain"),
     ("get", "/status", "How the node is.", false, &[], JSON),
@@ -24,6 +27,15 @@ const OPERATIONS: [Operation; 22] = [
     ("get", "/evidence/digests/{digest}", "Evidence of an anchored SHA-256.", false, &[], CBOR),
     ("get", "/evidence/state", "Evidence of a state record.", false, &["key"], CBOR),
     ("get", "/digests/{digest}", "Log entries that hold a SHA-256.", false, &[], JSON),
+    ("get", "/checkpoint", "The log's newest cosigned checkpoint (C2SP tlog-checkpoint).", false, &[], TEXT),
+    ("get", "/tile/{path}", "A tile of hashes or a bundle of entries (C2SP tlog-tiles).", false, &[], BYTES),
+    ("get", "/policy", "Whose signatures make a checkpoint valid (C2SP tlog-policy).", false, &["height", "log"], TEXT),
+    ("get", "/proof/{index}", "A portable proof of a log entry (C2SP tlog-proof).", false, &[], TEXT),
+    ("get", "/entries/{id}", "A registered statement's receipt (RFC 9942).", false, &[], COSE),
+    ("get", "/entries/{id}/statement", "A statement with all validators' receipts.", false, &[], COSE),
+    ("get", "/.well-known/scitt-keys", "The keys that sign receipts (COSE key set).", false, &[], CBOR),
+    ("get", "/.well-known/scitt-keys/{kid}", "One key that signs or signed receipts.", false, &[], CBOR),
+    ("post", "/entries", "Registers the statement that a transaction carries (SCRAPI).", true, &[], COSE),
     ("get", "/openapi.json", "This description.", false, &[], JSON),
     ("post", "/transactions", "Submit a signed transaction (COSE_Sign1).", true, &["wait_ms"], JSON),
     ("get", "/transactions/{id}", "What became of a transaction.", true, &[], JSON),
@@ -98,8 +110,8 @@ fn describe((method, path, summary, members, queries, answer): &Operation) -> Va
         if *members {
             fields.insert("security".into(), json!([{ "member": [] }]));
         }
-        if *method == "post" && *path == "/transactions" {
-            fields.insert("requestBody".into(), json!({ "required": true, "content": { "application/cose": {} } }));
+        if *method == "post" && matches!(*path, "/transactions" | "/entries") {
+            fields.insert("requestBody".into(), json!({ "required": true, "content": { COSE: {} } }));
         }
     }
     operation

@@ -3,7 +3,7 @@
 //!
 //! Each pair has two connections, one per direction: the dialler sends, the acceptor acknowledges. Both sides prove their
 //! peer key ([`tls`]); whoever is not configured cannot speak. The same connections carry each node's height and clock,
-//! which wakes resting nodes and shows who is missing.
+//! which wakes resting nodes and shows who is missing, and each validator's newest endorsement of the log.
 
 mod receive;
 mod send;
@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::admission::Admission;
+use crate::checkpoint::Checkpoints;
 use crate::config::Peer;
 use crate::consensus::{Progress, now_ms};
 use crate::keys::NodeKeys;
@@ -50,6 +51,7 @@ pub struct Gossip {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) mempool: Arc<Mempool>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) checkpoints: Arc<Checkpoints>,
     pub(crate) progress: watch::Sender<Progress>,
     peers: Vec<Peer>,
     states: Mutex<HashMap<PublicKey, PeerState>>,
@@ -63,6 +65,7 @@ impl Gossip {
         ledger: Arc<Ledger>,
         mempool: Arc<Mempool>,
         admission: Arc<Admission>,
+        checkpoints: Arc<Checkpoints>,
     ) -> (Arc<Self>, watch::Receiver<u64>) {
         let (peer_height, watch_height) = watch::channel(0);
         let start = PeerState { since_ms: now_ms(), ..PeerState::default() };
@@ -72,6 +75,7 @@ impl Gossip {
             ledger,
             mempool,
             admission,
+            checkpoints,
             progress: watch::channel(Progress::default()).0,
             peers,
             states: Mutex::new(states),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chain_types::PublicKey;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::Gossip;
@@ -57,6 +57,7 @@ async fn converse(
         state.receiving = true;
         state.version.clone_from(&version);
     });
+    let mut endorsements = Allowance::default();
     loop {
         match timeout(SILENCE, wire::read(&mut stream)).await?? {
             Message::Height { committed, entered, now_ms: theirs } => {
@@ -71,9 +72,35 @@ async fn converse(
                 let complete = gossip.admission.receive(txs).await.unwrap_or(false);
                 wire::write(&mut stream, &Message::Ack { number, complete }).await?;
             }
+            // Three signature checks each: what comes faster than an honest node sends is not looked at.
+            Message::Endorsement(endorsement) if endorsements.take(Instant::now()) => {
+                gossip.checkpoints.receive(*endorsement);
+            }
+            Message::Endorsement(_) => {}
             Message::Hello { .. } | Message::Ack { .. } => {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a message came out of turn"));
             }
         }
+    }
+}
+
+/// Endorsements that one connection may still send: a few a second, and some at once after a pause.
+#[derive(Debug, Default)]
+pub(super) struct Allowance {
+    since: Option<Instant>,
+    used: u32,
+}
+
+impl Allowance {
+    const PER_WINDOW: u32 = 32;
+    const WINDOW: Duration = Duration::from_secs(4);
+
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let fresh = self.since.is_none_or(|since| now.saturating_duration_since(since) >= Self::WINDOW);
+        if fresh {
+            (self.since, self.used) = (Some(now), 0);
+        }
+        self.used = self.used.saturating_add(1);
+        self.used <= Self::PER_WINDOW
     }
 }

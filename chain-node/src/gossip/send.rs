@@ -12,6 +12,7 @@ use tokio_rustls::TlsConnector;
 
 use super::Gossip;
 use super::wire::{self, BATCH_BYTES, Message};
+use crate::checkpoint::Endorsement;
 use crate::config::Peer;
 use crate::consensus::now_ms;
 
@@ -80,6 +81,7 @@ struct Session {
     again: Option<Instant>,
     batch_sent: Option<Instant>,
     height_sent: Option<(u64, u64, Instant)>,
+    endorsement_sent: Option<Arc<Endorsement>>,
 }
 
 impl Session {
@@ -108,6 +110,11 @@ impl Session {
             wire::write(writer, &Message::Height { committed, entered, now_ms: now_ms() }).await?;
             self.height_sent = Some((committed, entered, Instant::now()));
         }
+        let own = gossip.checkpoints.watch_own().borrow().clone();
+        if let Some(own) = own.filter(|own| self.endorsement_sent.as_ref() != Some(own)) {
+            wire::write(writer, &Message::Endorsement(Box::new((*own).clone()))).await?;
+            self.endorsement_sent = Some(own);
+        }
         Ok(())
     }
 
@@ -125,6 +132,10 @@ impl Session {
         }
         let mut progress = gossip.progress.subscribe();
         let mut tip = gossip.ledger.watch_tip();
+        let mut endorsed = gossip.checkpoints.watch_own();
+        if *endorsed.borrow_and_update() != self.endorsement_sent {
+            return Ok(());
+        }
         let again_in = self.again.map_or(HEIGHT_EVERY, |at| at.saturating_duration_since(Instant::now()));
         tokio::select! {
             answer = answered.recv() => match answer {
@@ -134,6 +145,7 @@ impl Session {
             () = &mut arrival, if self.open.len() < WINDOW => {}
             _ = progress.changed() => {}
             _ = tip.changed() => {}
+            _ = endorsed.changed() => {}
             () = sleep(again_in.min(HEIGHT_EVERY)) => {
                 if self.again.take_if(|at| *at <= Instant::now()).is_some() {
                     self.next = 0;

@@ -1,13 +1,15 @@
 //! Messages keep their form, and only configured keys get a connection.
 
-use chain_types::Fingerprint;
 use chain_types::crypto::SigningKey;
 use chain_types::encoding::{Decode, Encode};
+use chain_types::{Fingerprint, Hash};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::receive::Allowance;
 use super::tls;
 use super::wire::Message;
+use crate::checkpoint::{Endorsement, Signer};
 
 fn key(n: u8) -> SigningKey {
     SigningKey::from_seed(&[n; 32])
@@ -41,6 +43,17 @@ async fn only_configured_keys_connect() {
     assert!(!connects(1, 2, 3, 1).await, "a stranger was taken for the peer");
 }
 
+fn endorsement(size: u64) -> Endorsement {
+    Signer { log: key(1), cosigner: key(2) }.endorse("city.tenant.main/00", size, Hash([5; 32]), 1_800_000_000)
+}
+
+#[test]
+fn a_peer_that_floods_endorsements_is_not_listened_to() {
+    let (mut allowance, now) = (Allowance::default(), tokio::time::Instant::now());
+    assert_eq!((0..1_000).filter(|_| allowance.take(now)).count(), 32);
+    assert!(allowance.take(now + std::time::Duration::from_secs(4)));
+}
+
 proptest! {
     #[test]
     fn messages_read_back_as_written(number: u64, txs in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..5)) {
@@ -49,6 +62,7 @@ proptest! {
             Message::Ack { number, complete: number % 2 == 0 },
             Message::Height { committed: number, entered: number, now_ms: number },
             Message::Hello { fingerprint: Fingerprint([1; 32]), version: "0.1.0".into() },
+            Message::Endorsement(Box::new(endorsement(number))),
         ] {
             prop_assert_eq!(Message::from_bytes(&message.to_bytes()).unwrap(), message);
         }

@@ -7,6 +7,8 @@ use chain_types::limits::MAX_TX_BYTES;
 use chain_types::{Fingerprint, limits};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::checkpoint::Endorsement;
+
 /// A batch is closed once it holds this much, so that one more transaction still fits a frame.
 pub const BATCH_BYTES: usize = 512 * 1024;
 const MAX_FRAME: usize = BATCH_BYTES + MAX_TX_BYTES + 64 * 1024;
@@ -20,6 +22,8 @@ pub enum Message {
     Txs { number: u64, txs: Vec<Vec<u8>> },
     /// Last committed height, the height and round that consensus is in, and the sender's clock.
     Height { committed: u64, entered: u64, now_ms: u64 },
+    /// What the sender, or another validator, says about the log.
+    Endorsement(Box<Endorsement>),
     /// The batch was dealt with; or not wholly, and its transactions should be sent again.
     Ack { number: u64, complete: bool },
 }
@@ -38,6 +42,10 @@ impl Encode for Message {
             }
             Self::Height { committed, entered, now_ms } => {
                 w.array(4).text("height").uint(*committed).uint(*entered).uint(*now_ms);
+            }
+            Self::Endorsement(endorsement) => {
+                w.array(2).text("endorsement");
+                endorsement.encode(w);
             }
             Self::Ack { number, complete } => {
                 w.array(3).text("ack").uint(*number).bool(*complete);
@@ -58,6 +66,7 @@ impl Decode for Message {
                 Ok(Self::Txs { number, txs })
             }
             ("height", 4) => Ok(Self::Height { committed: r.uint()?, entered: r.uint()?, now_ms: r.uint()? }),
+            ("endorsement", 2) => Ok(Self::Endorsement(Box::new(Decode::decode(r)?))),
             ("ack", 3) => Ok(Self::Ack { number: r.uint()?, complete: r.bool()? }),
             _ => Err(r.invalid("message")),
         }

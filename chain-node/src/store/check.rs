@@ -113,6 +113,9 @@ impl Walk<'_> {
                 let entry = DigestEntry { digest: *digest, tx: tx.id(), position, kid: tx.kid() };
                 self.log.append(merkle::leaf_hash(&entry.to_bytes()), |_, _| ());
             }
+            if let Some(statement) = &effect.statement {
+                self.log.append(merkle::leaf_hash(statement), |_, _| ());
+            }
         }
         let outcomes: Vec<_> = effects.txs.into_iter().map(|tx| tx.outcome).collect();
         let stored = self.store.roots(header.height)?;

@@ -2,8 +2,8 @@
 //! [`Store::commit`] returns; only then does anybody hear "committed". Recovery after a crash runs through the same code:
 //! the engine decides the height again and it is committed again.
 
-use chain_runtime::BlockEffects;
 use chain_runtime::state::Changes;
+use chain_runtime::{BlockEffects, TxEffects};
 use chain_types::encoding::{Decode, DecodeError, Encode, Reader, Writer};
 use chain_types::merkle::{self, Frontier};
 use chain_types::outcome::results_root;
@@ -142,5 +142,11 @@ impl Store {
 fn applied_calls<'a>(txs: &'a [Transaction], effects: &'a BlockEffects) -> Vec<AppliedCall<'a>> {
     let all = (0u32..).zip(txs.iter().zip(&effects.txs));
     let applied = all.filter(|(_, (_, effect))| effect.outcome.verdict.is_ok());
-    applied.map(|(position, (tx, effect))| AppliedCall { position, tx, digests: &effect.digests }).collect()
+    let call = |(position, (tx, effect)): (u32, (&'a Transaction, &'a TxEffects))| AppliedCall {
+        position,
+        tx,
+        digests: &effect.digests,
+        statement: effect.statement.as_deref(),
+    };
+    applied.map(call).collect()
 }

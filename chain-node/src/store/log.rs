@@ -12,14 +12,14 @@ use chain_types::transaction::Transaction;
 use rocksdb::WriteBatch;
 
 use super::columns::Column;
-use super::read::{LogPlace, TxPlace};
+use super::read::TxPlace;
 use super::{Store, StoreError, damaged};
 
-const TILE_HASHES: u64 = 256;
+pub(super) const TILE_HASHES: u64 = 256;
 /// Tree levels that a tile level spans.
 const TILE_HEIGHT: u8 = 8;
 
-fn tile_key(level: u8, index: u64) -> [u8; 9] {
+pub(super) fn tile_key(level: u8, index: u64) -> [u8; 9] {
     let mut key = [0; 9];
     key[0] = level;
     key[1..].copy_from_slice(&index.to_be_bytes());
@@ -31,6 +31,8 @@ pub struct AppliedCall<'a> {
     pub position: u32,
     pub tx: &'a Transaction,
     pub digests: &'a [Hash],
+    /// A statement that it registers.
+    pub statement: Option<&'a [u8]>,
 }
 
 impl Store {
@@ -86,6 +88,12 @@ impl Store {
                 self.put(batch, Column::Digest, &key, &[])?;
                 frontier.append(merkle::leaf_hash(&entry.to_bytes()), &mut keep);
             }
+            if let Some(statement) = call.statement {
+                // Found by the digest of its bytes, as anchored digests are.
+                let key = [&Hash::of(statement).0[..], &frontier.size().to_be_bytes()].concat();
+                self.put(batch, Column::Digest, &key, &[])?;
+                frontier.append(merkle::leaf_hash(statement), &mut keep);
+            }
         }
         for ((level, index), added) in tiles {
             let key = tile_key(level, index);
@@ -105,20 +113,6 @@ impl Store {
         Ok(frontier)
     }
 
-    /// The bytes of a log entry.
-    pub fn log_entry(&self, place: LogPlace, tx: &Transaction, digest: Option<Hash>) -> Vec<u8> {
-        match digest {
-            Some(digest) => digest_entry(tx, place.offset.saturating_sub(1), digest).to_bytes(),
-            None => call_entry(tx.bytes()),
-        }
-    }
-
-    /// Whether a log entry is the one of this digest.
-    pub fn entry_holds(&self, index: u64, digest: &Hash) -> Result<bool, StoreError> {
-        let key = [&digest.0[..], &index.to_be_bytes()].concat();
-        Ok(self.get(Column::Digest, &key)?.is_some())
-    }
-
     /// The RFC 6962 path of an entry in the log of `size` entries.
     pub fn log_path(&self, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
         match index < size {
@@ -128,6 +122,6 @@ impl Store {
     }
 }
 
-fn digest_entry(tx: &Transaction, position: u64, digest: Hash) -> DigestEntry {
+pub(super) fn digest_entry(tx: &Transaction, position: u64, digest: Hash) -> DigestEntry {
     DigestEntry { digest, tx: tx.id(), position, kid: tx.kid() }
 }

@@ -9,6 +9,7 @@ mod commit;
 mod log;
 mod proposals;
 mod read;
+mod tiles;
 mod tree;
 
 pub mod check;

@@ -42,7 +42,7 @@ impl TxPlace {
         row
     }
 
-    fn from_row(row: &[u8]) -> Result<Self, StoreError> {
+    pub(super) fn from_row(row: &[u8]) -> Result<Self, StoreError> {
         let height = row.get(..8).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
         let position = row.get(8..12).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
         match (height, position) {
@@ -175,6 +175,20 @@ impl Store {
             true => ValidatorSet::from_bytes(&row).map_err(|e| damaged(&format!("validator set: {e}"))),
             false => Err(damaged("no validator set")),
         }
+    }
+
+    /// Every validator set of the chain so far, the first first.
+    pub fn validator_sets(&self) -> Result<Vec<ValidatorSet>, StoreError> {
+        let rows = self.db.iterator_cf(self.cf(Column::Meta)?, IteratorMode::From(b"set", Direction::Forward));
+        let mut sets = Vec::new();
+        for row in rows {
+            let (key, row) = row?;
+            if !key.starts_with(b"set") {
+                break;
+            }
+            sets.push(ValidatorSet::from_bytes(&row).map_err(|e| damaged(&format!("validator set: {e}")))?);
+        }
+        Ok(sets)
     }
 
     /// All state records, for `check`.

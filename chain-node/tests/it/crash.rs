@@ -121,7 +121,7 @@ async fn two_of_four_killed_stop_the_chain_and_one_back_resumes_it() {
     // Two of four are no quorum: the call waits, and the nodes say that the chain has stalled.
     let info = waiting.await.unwrap().unwrap();
     assert_eq!(info.status, TxStatus::Pending);
-    let stalled = |all: &[chain_types::api::Status]| all.iter().any(|s| s.phase == chain_types::api::Phase::Stalled);
+    let stalled = |all: &[chain_types::api::Status]| all.iter().any(|s| s.phase == Phase::Stalled);
     cluster.until("the chain is called stalled", stalled).await;
     cluster.run(0);
     cluster

@@ -5,4 +5,5 @@ mod cluster;
 mod crash;
 mod evidence;
 mod formats;
+mod log;
 mod start;

@@ -21,6 +21,7 @@ pub mod log_entry;
 pub mod merkle;
 pub mod outcome;
 pub mod state;
+pub mod tlog;
 
 pub mod manifest;
 

@@ -91,6 +91,7 @@ fn arguments(module: &str, method: &str) -> Option<Schema> {
         ("anchor", "anchor") => schema_for!(anchor::calls::Anchor),
         ("anchor", "append") => schema_for!(anchor::calls::Append),
         ("anchor", "withdraw") => schema_for!(anchor::calls::Withdraw),
+        ("anchor", "register") => schema_for!(anchor::calls::Register),
         ("anchor", "digests") => schema_for!(anchor::calls::Digests),
         ("trace", "register_product") => schema_for!(trace::calls::RegisterProduct),
         ("trace", "open_lot") => schema_for!(trace::calls::OpenLot),

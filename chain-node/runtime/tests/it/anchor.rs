@@ -6,6 +6,7 @@ use chain_runtime::modules::anchor::state::RecordStatus;
 use chain_runtime::queries;
 use chain_types::Hash;
 use chain_types::manifest::{Code, FieldValue, commitment};
+use chain_types::tlog::SignedStatement;
 use proptest::prelude::*;
 use serde::Serialize;
 use serde_json::json;
@@ -108,6 +109,41 @@ fn each_guard_decides() {
     chain.ok(CLERK, APP, "plain", "withdraw", json!({"number": number}));
 }
 
+#[derive(Serialize)]
+struct Register {
+    #[serde(with = "serde_bytes")]
+    statement: Vec<u8>,
+}
+
+fn statement(issuer: u8) -> Register {
+    Register { statement: SignedStatement::sign("maker.example", "product/1", b"a digest", &key(issuer)) }
+}
+
+/// The statement is an entry beside the call's, byte for byte; whoever carries it, its issuer's account decides.
+#[test]
+fn a_statement_is_registered_verbatim_and_once() {
+    let mut chain = Chain::new();
+    let tx = chain.sign(CLERK, "chain", "anchor", "register", statement(MAKER_DESK));
+    let effects = chain.block(std::slice::from_ref(&tx));
+    let statement = statement(MAKER_DESK).statement;
+    assert_eq!(effects.txs[0].statement.as_ref(), Some(&statement));
+    assert_eq!(effects.txs[0].outcome.entries, 2);
+    let events = effects.txs[0].outcome.verdict.as_ref().unwrap();
+    assert_eq!(field(events, "statement_registered", "id"), Hash::of(&statement).to_string());
+    assert_eq!(field(events, "statement_registered", "organisation"), "maker");
+    chain.refused(CLERK, "chain", "anchor", "register", Register { statement }, Code::StatementExists);
+}
+
+/// An applied call cannot be made up by registering the envelope of a refused one.
+#[test]
+fn a_transaction_is_never_registered_as_a_statement() {
+    let mut chain = Chain::new();
+    let forged = chain.sign(MAKER_DESK, APP, "papers", "anchor", Paper::default()).bytes().to_vec();
+    let refusal =
+        chain.refused(CLERK, "chain", "anchor", "register", Register { statement: forged }, Code::StatementInvalid);
+    assert_eq!(refusal.params["reason"], "transaction");
+}
+
 /// Every refusal of the module.
 pub fn refusals() {
     let mut c = Chain::new();
@@ -144,6 +180,13 @@ pub fn refusals() {
     c.refused(CLERK, "chain", "anchor", "digests", Digests { digests: vec![] }, Code::ListSize);
     c.refused(CLERK, "chain", "anchor", "digests", Digests { digests: vec![Hash::ZERO; 10_001] }, Code::ListSize);
     c.refused(CLERK, "chain", "anchor", "anchor", paper(&[1]), Code::RecordsNotAllowed);
+    c.refused(CLERK, "chain", "anchor", "register", statement(99), Code::IssuerUnknown);
+    let mut changed = statement(MAKER_DESK);
+    *changed.statement.last_mut().unwrap() ^= 1;
+    c.refused(CLERK, "chain", "anchor", "register", changed, Code::StatementSignature);
+    c.ok(CLERK, "chain", "anchor", "register", statement(CLERK));
+    c.refused(CLERK, "chain", "anchor", "register", statement(CLERK), Code::StatementExists);
+    c.refused(CLERK, "chain", "anchor", "register", Register { statement: vec![1] }, Code::StatementInvalid);
     c.refused(CLERK, "chain", "anchor", "burn", paper(&[1]), Code::MethodUnknown);
     c.refused(CLERK, APP, "papers", "burn", paper(&[1]), Code::MethodUnknown);
     c.refused(CLERK, APP, "nothing", "anchor", paper(&[1]), Code::InstanceUnknown);

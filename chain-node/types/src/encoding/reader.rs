@@ -192,6 +192,17 @@ impl<'a> Reader<'a> {
         is_null
     }
 
+    /// Passes over one byte of a form that is fixed to the byte.
+    pub fn skip_byte(&mut self, expected: u8, what: &'static str) -> Result<(), DecodeError> {
+        match self.bytes.get(self.at) {
+            Some(byte) if *byte == expected => {
+                self.at += 1;
+                Ok(())
+            }
+            _ => Err(self.invalid(what)),
+        }
+    }
+
     /// Checks one item of any type and gives its bytes.
     pub fn raw(&mut self) -> Result<&'a [u8], DecodeError> {
         let start = self.at;

@@ -97,6 +97,12 @@ codes! {
     RecordWithdrawn "record_withdrawn" "记录 {number} 已撤回" "record {number} is withdrawn";
     NotOwner "not_owner" "只有登记机构 {organisation} 可以这样做" "only {organisation}, which made the record, may do this";
 
+    // Registered statements.
+    StatementInvalid "statement_invalid" "这份声明不能登记（{reason}），请对照登记要求" "the statement cannot be registered ({reason}); compare it with what registration asks for";
+    StatementSignature "statement_signature" "声明的签名无效" "the statement's signature does not verify";
+    StatementExists "statement_exists" "声明 {id} 已登记" "statement {id} is registered already";
+    IssuerUnknown "issuer_unknown" "声明的签发密钥 {key} 在本链没有可用的账户" "the statement is signed by key {key}, which has no active account on this chain";
+
     // Traced goods.
     CodeInvalid "code_invalid" "码 {code} 格式或校验位不对" "code {code} has a wrong form or check digit";
     CodeRepeated "code_repeated" "码 {code} 在列表中出现两次" "code {code} stands in the list twice";

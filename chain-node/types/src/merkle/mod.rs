@@ -9,7 +9,7 @@ mod range;
 #[cfg(test)]
 mod tests;
 
-pub use proof::{consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
+pub use proof::{consistency_proof, inclusion_proof, inclusion_root, verify_consistency, verify_inclusion};
 pub use range::{Frontier, NodeId, root_of_leaves, subtree_roots};
 
 use crate::bytes::Hash;

@@ -63,13 +63,19 @@ pub fn consistency_proof<E>(
 /// Whether `path` proves that the leaf is entry `index` of the tree of `size` leaves with this root (RFC 9162
 /// §2.1.3.2).
 pub fn verify_inclusion(leaf: &[u8], index: u64, size: u64, path: &[Hash], root: &Hash) -> bool {
+    inclusion_root(leaf, index, size, path).as_ref() == Some(root)
+}
+
+/// The root that `path` leads to from the leaf; none if the path has not the length of one of entry `index` in a tree of
+/// `size` leaves.
+pub fn inclusion_root(leaf: &[u8], index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
     if index >= size {
-        return false;
+        return None;
     }
     let (mut node, mut last, mut hash) = (index, size - 1, leaf_hash(leaf));
     for sibling in path {
         if last == 0 {
-            return false;
+            return None;
         }
         if node & 1 == 1 || node == last {
             hash = node_hash(sibling, &hash);
@@ -83,7 +89,7 @@ pub fn verify_inclusion(leaf: &[u8], index: u64, size: u64, path: &[Hash], root:
         node >>= 1;
         last >>= 1;
     }
-    last == 0 && hash == *root
+    (last == 0).then_some(hash)
 }
 
 /// Whether `proof` shows the old tree to be the beginning of the new one (RFC 9162 §2.1.4.2).

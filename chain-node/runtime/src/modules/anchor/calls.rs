@@ -43,3 +43,12 @@ pub struct Withdraw {
 pub struct Digests {
     pub digests: Vec<Hash>,
 }
+
+/// Registers a signed statement (SCITT): verbatim a log entry of its own.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    #[serde(with = "serde_bytes")]
+    #[schemars(with = "String")]
+    pub statement: Vec<u8>,
+}

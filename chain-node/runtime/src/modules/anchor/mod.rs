@@ -1,10 +1,12 @@
 //! Records of files, and digests without a record. A record is numbered when it is made, keeps every version, always
-//! carries its status, and is withdrawn rather than deleted; each file's digest is a log entry of its own.
+//! carries its status, and is withdrawn rather than deleted; each file's digest is a log entry of its own. Signed
+//! statements of others (SCITT) are registered verbatim.
 
 pub mod calls;
 mod config;
 mod execute;
 pub mod queries;
+mod register;
 pub mod state;
 
 pub use config::AnchorConfig;
@@ -20,6 +22,7 @@ pub fn call(call: &mut CallContext<'_, '_>, config: &AnchorConfig, args: &Value)
         "anchor" => execute::anchor(call, config, call.arguments(args)?),
         "append" => execute::append(call, config, call.arguments(args)?),
         "withdraw" => execute::withdraw(call, config, call.arguments(args)?),
+        "register" => register::register(call, config, call.arguments(args)?),
         "digests" => execute::digests(call, config, call.arguments(args)?),
         _ => unknown_method(call),
     }

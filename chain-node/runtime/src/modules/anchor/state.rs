@@ -41,6 +41,25 @@ pub struct Record {
     pub reason: Option<String>,
 }
 
+/// Registered statements, by SHA-256 of their bytes.
+pub const STATEMENT: &str = "statement";
+
+/// What was registered; the statement itself stands in the log. Times are milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    /// As the statement names them (CWT claims).
+    pub issuer: String,
+    pub subject: String,
+    /// The issuer's key, and the organisation whose account it is.
+    pub key: PublicKey,
+    pub organisation: String,
+    pub registered_at: u64,
+    /// The call that registered it, and who made the call.
+    pub tx: TxId,
+    pub by: PublicKey,
+}
+
 /// The id of a replaced version.
 pub fn version_id(number: &str, version: u32) -> Vec<u8> {
     joined_id(number, &version.to_be_bytes())

@@ -39,6 +39,11 @@ pub(super) const ANCHOR: ModuleSpec = ModuleSpec {
             ("批量存证", "Anchor a batch of digests"),
             &[required("digests", ArgKind::Digests, ("指纹", "Digests"))],
         ),
+        call(
+            "register",
+            ("登记声明", "Register a signed statement"),
+            &[required("statement", ArgKind::Bytes, ("签名声明", "Signed statement (COSE)"))],
+        ),
     ],
     guards: &["owner_appends_only", "withdraw_needs_reason", "clock_offset_max"],
     kinds: &[KindSpec {
@@ -54,7 +59,7 @@ pub(super) const ANCHOR: ModuleSpec = ModuleSpec {
         own_fields: true,
         states: &["anchored", "withdrawn"],
     }],
-    events: &["anchored", "appended", "withdrawn", "digests_anchored"],
+    events: &["anchored", "appended", "withdrawn", "digests_anchored", "statement_registered"],
     refusals: &[
         Code::ListSize,
         Code::BatchNotAllowed,
@@ -68,5 +73,9 @@ pub(super) const ANCHOR: ModuleSpec = ModuleSpec {
         Code::RecordUnknown,
         Code::RecordWithdrawn,
         Code::NotOwner,
+        Code::StatementInvalid,
+        Code::StatementSignature,
+        Code::StatementExists,
+        Code::IssuerUnknown,
     ],
 };

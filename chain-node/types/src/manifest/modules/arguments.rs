@@ -70,6 +70,10 @@ fn one(arg: &ArgSpec, instance: Option<&Instance>, json: &Json) -> Result<Value,
         },
         ArgKind::Key | ArgKind::Digest => bytes(path, json),
         ArgKind::Digests => list(path, json, bytes),
+        ArgKind::Bytes => match json.as_str().and_then(|t| hex::decode(t.trim()).ok()) {
+            Some(bytes) => Ok(Value::Bytes(bytes)),
+            None => wrong(path, "应为十六进制", "expected hexadecimal digits"),
+        },
         ArgKind::Texts => list(path, json, |path, v| match v.as_str() {
             Some(text) => Ok(Value::from(text)),
             None => wrong(path, "应为文本", "expected text"),

@@ -68,6 +68,8 @@ pub enum ArgKind {
     Fields,
     /// A governance action.
     Action,
+    /// Bytes of any length, in hexadecimal.
+    Bytes,
     /// Text, numbers, lists and maps as they are.
     Open,
 }
