@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use chain_types::encoding::Encode;
 use chain_types::evidence::{Evidence, Inputs, Record, Subject, verify};
-use chain_types::{Hash, PublicKey, Transaction, TxId, Value, state};
+use chain_types::{Hash, PublicKey, Transaction, TxId, state};
 
 use crate::ledger::Ledger;
-use crate::store::{LogPlace, Store, StoreError, TxPlace};
+use crate::store::{LogPlace, Store, StoreError, TxPlace, collect_hashes};
 
 /// How long to wait for the block that proves a fresh record.
 const SEAL_WAIT: Duration = Duration::from_secs(5);
@@ -21,6 +21,8 @@ pub enum NoEvidence {
     Refused(TxId),
     #[error("the block that proves this record is not there yet; ask again in a second")]
     NotSealed,
+    #[error("{0}")]
+    Gone(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the package does not verify: {0}; run `chain-node check`")]
@@ -40,7 +42,7 @@ async fn sealed(ledger: &Ledger, height: u64) -> Result<(), NoEvidence> {
 /// Evidence of an applied call.
 pub async fn of_transaction(ledger: &Ledger, id: &TxId) -> Result<Vec<u8>, NoEvidence> {
     let store = ledger.store();
-    let place = store.find_transaction(id)?.ok_or_else(|| NoEvidence::NotFound(format!("transaction {id}")))?;
+    let place = store.locate_transaction(id)?.ok_or_else(|| NoEvidence::NotFound(format!("transaction {id}")))?;
     let outcome = outcome_at(store, place)?;
     match outcome.verdict {
         Ok(_) => of_entry(ledger, outcome.first_entry).await,
@@ -62,7 +64,8 @@ pub async fn of_entry(ledger: &Ledger, index: u64) -> Result<Vec<u8>, NoEvidence
     if index >= ledger.tip().roots.log_size {
         return Err(missing());
     }
-    let LogPlace { call, offset } = store.find_entry(index)?.ok_or_else(missing)?;
+    let gone = || NoEvidence::Gone(store.gone(&format!("log entry {index}")));
+    let LogPlace { call, offset } = store.find_entry(index)?.ok_or_else(gone)?;
     sealed(ledger, call.height).await?;
     let tx = transaction_at(store, call)?;
     let record = match offset {
@@ -121,7 +124,11 @@ fn package(
 }
 
 fn block_at(store: &Store, height: u64) -> Result<crate::store::BlockRecord, NoEvidence> {
-    store.block(height)?.ok_or_else(|| NoEvidence::NotFound(format!("block {height}")))
+    match store.block(height)? {
+        Some(record) => Ok(record),
+        None if height < store.first_block()? => Err(NoEvidence::Gone(store.gone(&format!("block {height}")))),
+        None => Err(NoEvidence::NotFound(format!("block {height}"))),
+    }
 }
 
 /// A committed transaction.
@@ -151,13 +158,4 @@ fn digest_of_entry(store: &Store, tx: &Transaction, index: u64, offset: u64) -> 
         }
     }
     Ok(None)
-}
-
-fn collect_hashes(value: &Value, found: &mut Vec<Hash>) {
-    match value {
-        Value::Bytes(bytes) => found.extend(Hash::from_slice(bytes)),
-        Value::Array(items) => items.iter().for_each(|item| collect_hashes(item, found)),
-        Value::Map(pairs) => pairs.iter().for_each(|(_, value)| collect_hashes(value, found)),
-        _ => {}
-    }
 }

@@ -8,6 +8,7 @@ mod error;
 mod evidence;
 mod metrics;
 mod openapi;
+mod snapshot;
 mod state;
 mod status;
 mod stream;
@@ -31,6 +32,7 @@ use crate::gossip::Gossip;
 use crate::keys::NodeKeys;
 use crate::ledger::Ledger;
 use crate::mempool::Mempool;
+use crate::snapshot::make::Snapshots;
 
 pub use error::ApiError;
 
@@ -48,6 +50,7 @@ pub struct Api {
     progress: watch::Receiver<Progress>,
     heartbeat: Arc<Notify>,
     last_heartbeat: std::sync::Mutex<u64>,
+    snapshots: Arc<Snapshots>,
     metrics: metrics::Counters,
 }
 
@@ -68,6 +71,7 @@ impl Api {
         heartbeat: Arc<Notify>,
     ) -> Arc<Self> {
         Arc::new(Self {
+            snapshots: Snapshots::new(config.clone(), ledger.clone(), heartbeat.clone()),
             access: RwLock::new(config.access.clone()),
             config: config.clone(),
             config_path,
@@ -95,6 +99,10 @@ fn router(api: Shared) -> Router {
         .route("/state/value", get(state::value))
         .route("/state/list", get(state::list))
         .route("/heartbeat", post(status::heartbeat))
+        .route("/snapshot", get(snapshot::newest))
+        .route("/snapshot/{height}/state/{piece}", get(snapshot::state))
+        .route("/snapshot/{height}/tiles/{level}/{first}", get(snapshot::tiles))
+        .route("/snapshot/{height}/blocks/{from}", get(snapshot::blocks))
         .layer(axum::middleware::from_fn_with_state(api.clone(), auth::members))
         .layer(DefaultBodyLimit::max(MAX_TX_BYTES));
     Router::new()

@@ -19,7 +19,7 @@ const TILE_HASHES: u64 = 256;
 /// Tree levels that a tile level spans.
 const TILE_HEIGHT: u8 = 8;
 
-fn tile_key(level: u8, index: u64) -> [u8; 9] {
+pub(super) fn tile_key(level: u8, index: u64) -> [u8; 9] {
     let mut key = [0; 9];
     key[0] = level;
     key[1..].copy_from_slice(&index.to_be_bytes());
@@ -59,6 +59,15 @@ impl Store {
             hashes = hashes.chunks(2).map(pair).collect();
         }
         hashes.first().copied().ok_or_else(|| damaged("a tile of the log is empty"))
+    }
+
+    /// Root of a complete tile, hashed from what is in it.
+    pub(super) fn tile_root(&self, level: u8, index: u64) -> Result<Hash, StoreError> {
+        let tile = self.get(Column::Tile, &tile_key(level, index))?.unwrap_or_default();
+        match tile.len() as u64 == TILE_HASHES * 32 {
+            true => Ok(merkle::root_of_leaves(tile.chunks_exact(32).filter_map(Hash::from_slice))),
+            false => Err(damaged("a tile of the log is not complete")),
+        }
     }
 
     /// Stages the entries of a block and gives the log after it.
@@ -116,7 +125,11 @@ impl Store {
     /// Whether a log entry is the one of this digest.
     pub fn entry_holds(&self, index: u64, digest: &Hash) -> Result<bool, StoreError> {
         let key = [&digest.0[..], &index.to_be_bytes()].concat();
-        Ok(self.get(Column::Digest, &key)?.is_some())
+        if self.get(Column::Digest, &key)?.is_some() {
+            return Ok(true);
+        }
+        let found = self.archived(|archive| archive.find_digest(digest, usize::MAX).map(Some))?;
+        Ok(found.is_some_and(|entries| entries.contains(&index)))
     }
 
     /// The RFC 6962 path of an entry in the log of `size` entries.

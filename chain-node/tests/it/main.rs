@@ -1,8 +1,13 @@
 //! The node as processes: what it promises when it is killed, misconfigured, or sent nonsense.
 
 mod admission;
+mod backup;
 mod cluster;
 mod crash;
 mod evidence;
 mod formats;
+mod load;
+mod past;
+mod pruning;
+mod snapshot;
 mod start;
