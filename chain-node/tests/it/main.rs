@@ -11,3 +11,4 @@ mod past;
 mod pruning;
 mod snapshot;
 mod start;
+mod store_faults;
