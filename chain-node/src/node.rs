@@ -102,6 +102,7 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
             Ok(result) => result.map_err(NodeError::from),
             Err(e) => Err(NodeError::Start(format!("consensus ended: {e}"))),
         },
+        behind = fetch::left_behind(&config, &ledger) => Err(behind.into()),
         () = disk_runs_low(&config, reserve) => check_disk(&config, reserve),
         () = signal() => Ok(()),
     };

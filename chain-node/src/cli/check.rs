@@ -28,9 +28,16 @@ impl Check {
         let store = store.with_retention(Retention { archive, ..Retention::default() });
         let bar = ProgressBar::new(store.tip()?);
         bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} blocks, {eta} left")?);
-        let summary = check::check(&store, |height| bar.set_position(height));
+        let whole = std::cell::Cell::new(None);
+        let summary = check::check(&store, |height| {
+            whole.set(Some(height));
+            bar.set_position(height);
+        });
         bar.finish_and_clear();
-        let summary = summary?;
+        let summary = summary.map_err(|e| match (whole.get(), store.oldest_block()) {
+            (Some(last), Ok(first)) => anyhow::anyhow!("blocks {first} to {last} are whole; {e}"),
+            _ => anyhow::anyhow!("no block was found whole; {e}"),
+        })?;
         match self.json {
             true => println!("{}", serde_json::to_string_pretty(&summary)?),
             false => {

@@ -12,12 +12,15 @@ use reqwest::StatusCode;
 
 use super::{MAX_PIECE_BYTES, Manifest};
 use crate::config::{Config, SyncMode};
+use crate::ledger::Ledger;
 use crate::store::{Next, Staging, StagingError, Store, StoreError};
 
 /// A peer that does not answer is asked again for this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// All peers together; a supervisor starts the node again, and it goes on with the piece that it was at.
 const GIVE_UP: Duration = Duration::from_secs(300);
+/// A node that has not moved for this long asks whether its peers still have the next block.
+const STANDING_STILL: Duration = Duration::from_secs(10);
 /// How long a peer may take to make its snapshot.
 const MAKING: Duration = Duration::from_secs(600);
 
@@ -30,6 +33,8 @@ pub enum SyncError {
     NoPeer(String),
     #[error("the header of `sync.trust` is not on the chain that {peer} gives: {reason}; ask the chain's operator")]
     Untrusted { peer: String, reason: String },
+    #[error("the peers no longer have block {}; start the node again, and it takes a snapshot", .0 + 1)]
+    LeftBehind(u64),
     #[error("failed to write {path}: {source}")]
     Write { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -68,14 +73,18 @@ pub async fn join(config: &Config, genesis: &Genesis) -> Result<(), SyncError> {
     let peers = Peers::new(config)?;
     let tip = tip_of(&config.data_dir())?;
     let begun = staging_dir(config).join("CURRENT").exists();
-    let needed = match (config.sync.mode, tip) {
-        (SyncMode::Snapshot, None) => true,
-        _ => begun || peers.all_dropped(tip.unwrap_or(0) + 1).await,
+    let height = tip.unwrap_or(0);
+    let needed = match peers.next_block(height + 1).await {
+        Held::Dropped => true,
+        Held::Here => begun || (config.sync.mode == SyncMode::Snapshot && height == 0),
+        // A chain that begins now, or peers that start with this node: they must not wait for each other.
+        Held::NotYet => false,
+        Held::Unknown => begun,
     };
     if !needed {
         return Ok(());
     }
-    tracing::info!(height = tip.unwrap_or(0), "this node takes a snapshot: its peers no longer have the next block");
+    tracing::info!(height, "this node takes a snapshot");
     let (start, mut last) = (Instant::now(), String::from("none was asked"));
     while start.elapsed() < GIVE_UP {
         for peer in &config.sync.from {
@@ -152,6 +161,32 @@ fn promote(config: &Config) -> Result<(), SyncError> {
     discard(&old)
 }
 
+/// Completes when a running node can go on only from a snapshot: it has stood still, and every peer that answers has
+/// dropped the block that it needs. Its next start takes one.
+pub async fn left_behind(config: &Config, ledger: &Ledger) -> SyncError {
+    let peers = match Peers::new(config) {
+        Ok(peers) if !peers.from.is_empty() && config.sync.mode != SyncMode::Blocks => peers,
+        _ => return std::future::pending().await,
+    };
+    loop {
+        let height = ledger.tip().height;
+        tokio::time::sleep(STANDING_STILL).await;
+        if ledger.tip().height == height && peers.next_block(height + 1).await == Held::Dropped {
+            return SyncError::LeftBehind(height);
+        }
+    }
+}
+
+/// What peers say of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Here,
+    NotYet,
+    Dropped,
+    /// Nobody answered.
+    Unknown,
+}
+
 struct Peers {
     http: reqwest::Client,
     token: Option<String>,
@@ -169,18 +204,20 @@ impl Peers {
         Ok(Self { http, token, from: config.sync.from.clone() })
     }
 
-    /// Whether every peer that answers has dropped a block. No answer, or a peer that has it, means that blocks will do.
-    async fn all_dropped(&self, height: u64) -> bool {
-        let mut dropped = false;
+    /// What the peers say of a block; one that has it is enough.
+    async fn next_block(&self, height: u64) -> Held {
+        let mut held = Held::Unknown;
         for peer in &self.from {
             let answer = self.http.get(format!("{peer}/blocks/{height}/header")).send().await;
             match answer.map(|answer| answer.status()) {
-                Ok(StatusCode::GONE) => dropped = true,
-                Ok(_) => return false,
+                Ok(StatusCode::OK) => return Held::Here,
+                Ok(StatusCode::GONE) => held = Held::Dropped,
+                Ok(_) if held == Held::Unknown => held = Held::NotYet,
+                Ok(_) => {}
                 Err(e) => tracing::debug!(%peer, error = %e, "no answer"),
             }
         }
-        dropped
+        held
     }
 
     /// Takes a whole snapshot, or goes on with one. Gives its height.

@@ -94,6 +94,9 @@ pub fn open_read_only(path: &Path) -> Result<DB, StoreError> {
 }
 
 fn unopened(path: &Path, e: &rocksdb::Error) -> StoreError {
+    if e.kind() == rocksdb::ErrorKind::Corruption {
+        return StoreError::Damaged(e.to_string());
+    }
     let reason = match e.to_string() {
         e if e.contains("lock") => "another process has it open; stop that node first".to_owned(),
         e => e,

@@ -60,7 +60,11 @@ pub enum StoreError {
 
 impl From<rocksdb::Error> for StoreError {
     fn from(e: rocksdb::Error) -> Self {
-        Self::Read(e.to_string())
+        match e.kind() {
+            // A restart would find the same bytes: whoever supervises the node must not try.
+            rocksdb::ErrorKind::Corruption => Self::Damaged(e.to_string()),
+            _ => Self::Read(e.to_string()),
+        }
     }
 }
 

@@ -159,3 +159,41 @@ async fn a_running_node_gives_its_copy_only_to_the_administrator() {
     assert!(json(&backup(&cluster, 0, &token, &to))["height"].as_u64().unwrap() >= 1);
     cluster.kill_all();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_killed_at_any_moment_is_absent_or_whole() {
+    let mut cluster = Cluster::make(1);
+    let token = with_admin(&cluster, 0);
+    cluster.run(0);
+    cluster.until("the first block", |all| all.iter().any(|s| s.height >= 1)).await;
+    let config = cluster.validator_dir(0).join("node.toml");
+    let (mut absent, mut whole) = (0, 0);
+    for n in 0..24u64 {
+        let to = cluster.dir().join(format!("backup-{n}"));
+        let args = ["backup", "--config", text(&config), "--token-file", text(&token), "--to", text(&to)];
+        let mut child = std::process::Command::new(super::cluster::NODE)
+            .args(args)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(4 * n)).await;
+        let _ = child.kill();
+        let _ = child.wait();
+        match to.exists() {
+            true => {
+                whole += 1;
+                json(&restore(&to, &cluster.dir().join(format!("home-{n}"))));
+            }
+            false => {
+                absent += 1;
+                assert!(!restore(&to, &cluster.dir().join(format!("home-{n}"))).status.success());
+                // The next one is not in its way.
+                json(&backup(&cluster, 0, &token, &to));
+            }
+        }
+    }
+    println!("{absent} killed before the end, {whole} after");
+    assert!(absent > 0);
+    cluster.kill_all();
+}

@@ -12,3 +12,4 @@ mod pruning;
 mod snapshot;
 mod start;
 mod store_faults;
+mod torture;

@@ -163,6 +163,43 @@ fn a_missing_table_is_refused_with_a_sentence() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_damaged_store_refuses_to_start_for_good_and_check_says_what_is_whole() {
+    let mut cluster = Cluster::make(4);
+    past::write(&mut cluster, 120, 1_000);
+    let data = cluster.validator_dir(2).join("data");
+    // All of it in tables, as it is after a while.
+    let tables = cluster.dir().join("tables");
+    Past::open(&cluster, 2, Retention::default()).ledger.store().copy_to(&tables).unwrap();
+    let blocks = (0..)
+        .map(|n| (n, tables.join(format!("{n:06}.sst"))))
+        .take(200)
+        .filter(|(_, path)| path.exists())
+        .max_by_key(|(_, path)| path.metadata().unwrap().len())
+        .unwrap();
+    let mut bytes = std::fs::read(&blocks.1).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].iter_mut().for_each(|byte| *byte ^= 0xff);
+    std::fs::write(&blocks.1, bytes).unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy_dir(&tables, &data);
+    let home = cluster.validator_dir(2);
+    let checked = node(&["check", "--home", home.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(!checked.status.success() && said.contains("whole") && said.contains("block"), "{said}");
+    // The manifest of the tables gone: nothing can be read, and a supervisor is told not to try again.
+    let manifest = std::fs::read_dir(&data).unwrap().map(|e| e.unwrap().path());
+    let manifest = manifest.into_iter().find(|path| path.to_str().unwrap().contains("MANIFEST")).unwrap();
+    let mut bytes = std::fs::read(&manifest).unwrap();
+    bytes.iter_mut().skip(8).take(32).for_each(|byte| *byte ^= 0xff);
+    std::fs::write(&manifest, bytes).unwrap();
+    let config = home.join("node.toml");
+    let output = tokio::task::block_in_place(|| node(&["run", "--config", config.to_str().unwrap()]));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(22), "{said}");
+    assert!(said.contains("the store is damaged") && said.contains("chain-node check"), "{said}");
+}
+
 /// A small disk of its own; ends with the test.
 struct Disk(PathBuf);
 
