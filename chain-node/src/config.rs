@@ -30,6 +30,10 @@ pub struct Config {
     pub limits: Limits,
     #[serde(default)]
     pub timeouts: Timeouts,
+    #[serde(default)]
+    pub retention: Retention,
+    #[serde(default)]
+    pub sync: Sync,
 }
 
 fn here() -> PathBuf {
@@ -122,6 +126,52 @@ impl Default for Timeouts {
     }
 }
 
+/// How long blocks are kept. State, the log's hashes and what evidence needs of the validator sets stay for good.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Blocks that stay in the store, at least; all, if absent. Those of the last 10 minutes stay in any case.
+    pub keep_blocks: Option<u64>,
+    /// A folder for older blocks, where this node still finds them; they are deleted if absent.
+    pub archive: Option<PathBuf>,
+    /// Told to whoever asks for a block that is not here any more, such as the address of a node that keeps all.
+    pub address: Option<String>,
+}
+
+/// How a node that is new, or was away for long, gets to the chain's height.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    pub mode: SyncMode,
+    /// APIs of nodes to take a snapshot from, such as `http://127.80.1.1:8080`; tried in order.
+    pub from: Vec<String>,
+    /// A file with a member's token for them.
+    pub token_file: Option<PathBuf>,
+    /// A header that is known from elsewhere; the snapshot must be of the chain that it is on.
+    pub trust: Option<Trust>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncMode {
+    /// Every block, as long as a peer of `from` has the next one; a snapshot otherwise.
+    #[default]
+    Auto,
+    /// Every block, always.
+    Blocks,
+    /// A snapshot if the store is empty.
+    Snapshot,
+}
+
+/// A block that is believed without proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trust {
+    pub height: u64,
+    /// SHA-256 of its header.
+    pub id: chain_types::BlockId,
+}
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -143,6 +193,8 @@ impl Config {
         let base = path.parent().unwrap_or(Path::new("."));
         config.home = base.join(&config.home);
         config.genesis = base.join(&config.genesis);
+        config.sync.token_file = config.sync.token_file.map(|file| base.join(file));
+        config.retention.archive = config.retention.archive.map(|archive| base.join(archive));
         config.check().map_err(|reason| ConfigError::Value { path: path.into(), reason })?;
         Ok(config)
     }
@@ -159,6 +211,15 @@ impl Config {
         }
         if self.limits.state_history < 16 {
             return Err("limits.state_history must be at least 16 heights");
+        }
+        if self.retention.keep_blocks.is_some_and(|keep| keep < self.limits.state_history.saturating_add(16)) {
+            return Err("retention.keep_blocks must be at least limits.state_history + 16");
+        }
+        if self.sync.mode == SyncMode::Snapshot && self.sync.from.is_empty() {
+            return Err("sync.mode = \"snapshot\" needs sync.from: addresses of the nodes to take it from");
+        }
+        if self.retention.archive.is_some() && self.retention.keep_blocks.is_none() {
+            return Err("retention.archive needs retention.keep_blocks: how many blocks stay in the store");
         }
         Ok(())
     }

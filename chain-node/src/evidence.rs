@@ -24,6 +24,8 @@ pub enum NoEvidence {
     Statement { index: u64, id: Hash },
     #[error("the block that proves this record is not there yet; ask again in a second")]
     NotSealed,
+    #[error("{0}")]
+    Gone(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the package does not verify: {0}; run `chain-node check`")]
@@ -43,7 +45,7 @@ async fn sealed(ledger: &Ledger, height: u64) -> Result<(), NoEvidence> {
 /// Evidence of an applied call.
 pub async fn of_transaction(ledger: &Ledger, id: &TxId) -> Result<Vec<u8>, NoEvidence> {
     let store = ledger.store();
-    let place = store.find_transaction(id)?.ok_or_else(|| NoEvidence::NotFound(format!("transaction {id}")))?;
+    let place = store.locate_transaction(id)?.ok_or_else(|| NoEvidence::NotFound(format!("transaction {id}")))?;
     let outcome = outcome_at(store, place)?;
     match outcome.verdict {
         Ok(_) => of_entry(ledger, outcome.first_entry).await,
@@ -65,7 +67,8 @@ pub async fn of_entry(ledger: &Ledger, index: u64) -> Result<Vec<u8>, NoEvidence
     if index >= ledger.tip().roots.log_size {
         return Err(missing());
     }
-    let (LogPlace { call, offset }, entry) = store.entry(index)?.ok_or_else(missing)?;
+    let gone = || NoEvidence::Gone(store.gone(&format!("log entry {index}")));
+    let (LogPlace { call, offset }, entry) = store.entry(index)?.ok_or_else(gone)?;
     sealed(ledger, call.height).await?;
     let tx = transaction_at(store, call)?;
     let record = match offset {
@@ -122,7 +125,11 @@ fn package(
 }
 
 fn block_at(store: &Store, height: u64) -> Result<crate::store::BlockRecord, NoEvidence> {
-    store.block(height)?.ok_or_else(|| NoEvidence::NotFound(format!("block {height}")))
+    match store.block(height)? {
+        Some(record) => Ok(record),
+        None if height < store.first_block()? => Err(NoEvidence::Gone(store.gone(&format!("block {height}")))),
+        None => Err(NoEvidence::NotFound(format!("block {height}"))),
+    }
 }
 
 /// A committed transaction.

@@ -8,6 +8,9 @@
 pub mod config;
 pub mod keys;
 
+pub mod archive;
+pub mod backup;
+pub mod snapshot;
 pub mod store;
 
 pub mod ledger;

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::admission::Admission;
 use crate::api::{self, Api};
+use crate::archive::Archive;
 use crate::checkpoint::Checkpoints;
 use crate::config::Config;
 use crate::consensus::{self, ConsensusError, Settings};
@@ -17,7 +18,8 @@ use crate::gossip::Gossip;
 use crate::keys::NodeKeys;
 use crate::ledger::Ledger;
 use crate::mempool::{Capacity, Mempool};
-use crate::store::{Store, StoreError};
+use crate::snapshot::fetch::{self, SyncError};
+use crate::store::{Retention, Store, StoreError};
 
 /// Why the node ended. Supervisors decide by [`NodeError::exit_code`].
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,8 @@ pub enum NodeError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Consensus(#[from] ConsensusError),
+    #[error(transparent)]
+    Sync(#[from] SyncError),
     #[error("failed to start: {0}")]
     Start(String),
     #[error("only {free} bytes are free, {reserve} are kept in reserve; make room, then start the node again")]
@@ -41,13 +45,14 @@ impl NodeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::DiskFull { .. } => 20,
-            Self::Store(e) | Self::Consensus(ConsensusError::Store(e)) => match e {
+            Self::Store(e) | Self::Consensus(ConsensusError::Store(e)) | Self::Sync(SyncError::Store(e)) => match e {
                 StoreError::Newer { .. } => 23,
                 StoreError::Damaged(_) | StoreError::OtherChain { .. } | StoreError::Empty { .. } => 22,
                 StoreError::Open { .. } | StoreError::Write(_) | StoreError::Read(_) => 1,
             },
+            Self::Sync(SyncError::Token { .. } | SyncError::Untrusted { .. }) => 24,
             Self::Config(_) | Self::Consensus(ConsensusError::Address { .. } | ConsensusError::PeerKey { .. }) => 24,
-            Self::Listen { .. } | Self::Start(_) | Self::Consensus(_) => 1,
+            Self::Listen { .. } | Self::Start(_) | Self::Sync(_) | Self::Consensus(_) => 1,
         }
     }
 }
@@ -59,14 +64,12 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
     let listeners = Listeners::bind(&config).await?;
     let reserve = config.limits.disk_reserve_bytes;
     check_disk(&config, reserve)?;
+    fetch::join(&config, &genesis).await?;
     let store = {
-        let (path, history) = (config.data_dir(), config.limits.state_history);
-        let open = move || {
-            std::fs::create_dir_all(&path).map_err(|e| StoreError::Write(e.to_string()))?;
-            Store::open(&path, &genesis, history)
-        };
-        tokio::task::spawn_blocking(open).await.map_err(|e| NodeError::Start(e.to_string()))??
+        let config = config.clone();
+        tokio::task::spawn_blocking(move || open_store(&config, &genesis)).await
     };
+    let store = store.map_err(|e| NodeError::Start(e.to_string()))??;
     let ledger = Arc::new(Ledger::open(store)?);
     let capacity = Capacity { txs: config.limits.mempool_txs, bytes: config.limits.mempool_bytes };
     let mempool = Arc::new(Mempool::new(capacity));
@@ -91,6 +94,9 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
     let started = gossip.start(listeners.gossip, &keys, running.progress).await;
     started.map_err(|e| NodeError::Start(e.to_string()))?;
     tokio::spawn(checkpoints.run());
+    if ledger.store().archive().is_some() {
+        tokio::spawn(archive_old_blocks(ledger.clone()));
+    }
     let (stop, stopping) = watch::channel(false);
     let api = Api::new(&config, config_path, &keys, ledger.clone(), mempool, admission, gossip, progress, heartbeat);
     let servers = api::serve(api, listeners.api, listeners.metrics, listeners.admin, stopping);
@@ -100,6 +106,7 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
             Ok(result) => result.map_err(NodeError::from),
             Err(e) => Err(NodeError::Start(format!("consensus ended: {e}"))),
         },
+        behind = fetch::left_behind(&config, &ledger) => Err(behind.into()),
         () = disk_runs_low(&config, reserve) => check_disk(&config, reserve),
         () = signal() => Ok(()),
     };
@@ -107,6 +114,45 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
     stop.send_replace(true);
     let _ = tokio::time::timeout(Duration::from_secs(2), servers).await;
     ended
+}
+
+fn open_store(config: &Config, genesis: &Genesis) -> Result<Store, StoreError> {
+    let path = config.data_dir();
+    std::fs::create_dir_all(&path).map_err(|e| StoreError::Write(e.to_string()))?;
+    let store = Store::open(&path, genesis, config.limits.state_history)?;
+    let retention = retention(&config.retention, store.fingerprint())?;
+    Ok(store.with_retention(retention))
+}
+
+fn retention(
+    config: &crate::config::Retention,
+    fingerprint: chain_types::Fingerprint,
+) -> Result<Retention, StoreError> {
+    let archive = config.archive.as_deref().map(|dir| Archive::open(dir, fingerprint)).transpose()?;
+    Ok(Retention { keep_blocks: config.keep_blocks, archive, address: config.address.clone() })
+}
+
+/// Moves old blocks into the archive as the chain grows. A failure stops nothing but the dropping of blocks.
+async fn archive_old_blocks(ledger: Arc<Ledger>) {
+    let mut tip = ledger.watch_tip();
+    loop {
+        let writer = ledger.clone();
+        let written = tokio::task::spawn_blocking(move || writer.store().archive_next()).await;
+        match written {
+            Ok(Ok(Some((first, last)))) => {
+                tracing::info!(first, last, "blocks archived");
+                continue;
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(e)) => tracing::error!(error = %e, "blocks stay in the store: the archive was not written"),
+            Err(e) => tracing::error!(error = %e, "the archive's writer ended"),
+        }
+        // Segments are many blocks long; looking more often finds nothing.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        if tip.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 fn read_genesis(config: &Config) -> Result<Genesis, NodeError> {

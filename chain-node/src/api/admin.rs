@@ -1,11 +1,13 @@
 //! Administration, on a listener and with a token of its own.
 
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chain_types::api::Status;
+use serde::Deserialize;
 
 use super::auth::token_hash;
 use super::{ApiError, Shared};
@@ -15,6 +17,7 @@ pub fn router(api: Shared) -> Router {
     Router::new()
         .route("/status", get(status))
         .route("/reload", post(reload))
+        .route("/copy", post(copy))
         .layer(from_fn_with_state(api.clone(), administrators))
         .with_state(api)
 }
@@ -38,4 +41,33 @@ async fn reload(State(api): State<Shared>) -> Result<Json<serde_json::Value>, Ap
     *api.access.write().unwrap_or_else(std::sync::PoisonError::into_inner) = config.access;
     tracing::info!(restart_needed = restart, "configuration reloaded");
     Ok(Json(serde_json::json!({ "reloaded": ["access"], "restart_needed": restart })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CopyRequest {
+    /// An absolute path that does not exist, in a folder that does.
+    to: std::path::PathBuf,
+}
+
+/// `POST /copy`: the raw copy of the store that `chain-node backup` makes a backup of. The chain goes on meanwhile.
+async fn copy(
+    State(api): State<Shared>,
+    Json(request): Json<CopyRequest>,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let to = request.to;
+    if !to.is_absolute() || to.exists() || !to.parent().is_some_and(std::path::Path::is_dir) {
+        let detail = "`to` must be an absolute path that does not exist, in a folder that does";
+        return Err(ApiError::bad_request(detail));
+    }
+    let (store, path) = (api.ledger.store().clone(), to.clone());
+    let copied = tokio::task::spawn_blocking(move || store.copy_to(&path)).await;
+    match copied {
+        Ok(Ok(())) => {
+            tracing::info!(to = %to.display(), "the store was copied for a backup");
+            Ok(Json(serde_json::json!({ "to": to })))
+        }
+        Ok(Err(e)) => Err(ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "copy_failed", e.to_string())),
+        Err(e) => Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "copy_failed", e.to_string())),
+    }
 }

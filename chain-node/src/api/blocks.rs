@@ -47,8 +47,16 @@ pub async fn certificate(State(api): State<Shared>, Path(height): Path<u64>) -> 
 }
 
 fn find(api: &super::Api, height: u64) -> Result<BlockRecord, ApiError> {
-    let missing = || ApiError::not_found(format!("block {height} is not committed here"));
-    api.ledger.store().block(height)?.ok_or_else(missing)
+    let store = api.ledger.store();
+    match store.block(height)? {
+        Some(record) => Ok(record),
+        None if (1..store.first_block()?).contains(&height) => Err(gone(store, height)),
+        None => Err(ApiError::not_found(format!("block {height} is not committed here"))),
+    }
+}
+
+pub fn gone(store: &crate::store::Store, height: u64) -> ApiError {
+    ApiError::gone(store.gone(&format!("block {height}")))
 }
 
 fn info(record: &BlockRecord) -> BlockInfo {

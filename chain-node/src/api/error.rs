@@ -47,6 +47,11 @@ impl ApiError {
         (self.status, self.detail)
     }
 
+    /// It was here; the detail says where it is now.
+    pub fn gone(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "pruned", detail)
+    }
+
     pub fn retry(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
@@ -91,6 +96,7 @@ impl From<NoEvidence> for ApiError {
             NoEvidence::Store(e) => e.into(),
             NoEvidence::Invalid(_) => StoreError::Damaged(e.to_string()).into(),
             NoEvidence::NotSealed => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", e.to_string()).retry(1),
+            NoEvidence::Gone(detail) => Self::gone(detail),
             NoEvidence::NotFound(_) | NoEvidence::Refused(_) | NoEvidence::Statement { .. } => {
                 Self::not_found(e.to_string())
             }

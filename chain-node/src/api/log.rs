@@ -59,7 +59,10 @@ async fn bundle(api: &Shared, index: u64, width: u16) -> Result<Option<Vec<u8>>,
     let store = api.ledger.store().clone();
     let read = tokio::task::spawn_blocking(move || store.entries(first, width.into())).await;
     let entries = read.map_err(|e| ApiError::internal(e.to_string()))??;
-    Ok(entries.and_then(|entries| write_bundle(entries.iter().map(Vec::as_slice))))
+    match entries {
+        Some(entries) => Ok(write_bundle(entries.iter().map(Vec::as_slice))),
+        None => Err(ApiError::gone(api.ledger.store().gone("these log entries"))),
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,6 +10,7 @@ mod log;
 mod metrics;
 mod openapi;
 mod registration;
+mod snapshot;
 mod state;
 mod status;
 mod stream;
@@ -34,6 +35,7 @@ use crate::gossip::Gossip;
 use crate::keys::NodeKeys;
 use crate::ledger::Ledger;
 use crate::mempool::Mempool;
+use crate::snapshot::make::Snapshots;
 
 pub use error::ApiError;
 
@@ -51,6 +53,7 @@ pub struct Api {
     progress: watch::Receiver<Progress>,
     heartbeat: Arc<Notify>,
     last_heartbeat: std::sync::Mutex<u64>,
+    snapshots: Arc<Snapshots>,
     metrics: metrics::Counters,
 }
 
@@ -71,6 +74,7 @@ impl Api {
         heartbeat: Arc<Notify>,
     ) -> Arc<Self> {
         Arc::new(Self {
+            snapshots: Snapshots::new(config.clone(), ledger.clone(), heartbeat.clone()),
             access: RwLock::new(config.access.clone()),
             config: config.clone(),
             config_path,
@@ -99,6 +103,10 @@ fn router(api: Shared) -> Router {
         .route("/state/list", get(state::list))
         .route("/heartbeat", post(status::heartbeat))
         .route("/entries", post(registration::register))
+        .route("/snapshot", get(snapshot::newest))
+        .route("/snapshot/{height}/state/{piece}", get(snapshot::state))
+        .route("/snapshot/{height}/tiles/{level}/{first}", get(snapshot::tiles))
+        .route("/snapshot/{height}/blocks/{from}", get(snapshot::blocks))
         .layer(axum::middleware::from_fn_with_state(api.clone(), auth::members))
         .layer(DefaultBodyLimit::max(MAX_TX_BYTES));
     Router::new()

@@ -12,7 +12,7 @@ const COSE: &str = "application/cose";
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 
-const OPERATIONS: [Operation; 31] = [
+const OPERATIONS: [Operation; 35] = [
     ("get", "/healthz", "The process answers.", false, &[], "text/plain"),
     ("get", "/readyz", "200 if caught up and able to vote.", false, &[], "text/plain"),
     ("get", "/status", "How the node is.", false, &[], JSON),
@@ -50,6 +50,10 @@ const OPERATIONS: [Operation; 31] = [
     ),
     ("get", "/state/value", "A state record, with `prove=1` and its path.", true, &["key", "prove", "height"], JSON),
     ("get", "/state/list", "State records by key prefix.", true, &["prefix", "after", "limit"], JSON),
+    ("get", "/snapshot", "What the newest snapshot holds, for nodes that join.", true, &[], CBOR),
+    ("get", "/snapshot/{height}/state/{piece}", "A piece of a snapshot's state.", true, &[], CBOR),
+    ("get", "/snapshot/{height}/tiles/{level}/{first}", "Complete tiles of the log.", true, &[], CBOR),
+    ("get", "/snapshot/{height}/blocks/{from}", "Blocks with results, downwards from one.", true, &[], CBOR),
     ("post", "/heartbeat", "Asks for an empty block now.", true, &[], JSON),
 ];
 

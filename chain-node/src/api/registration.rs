@@ -73,26 +73,18 @@ pub async fn register(State(api): State<Shared>, body: Bytes) -> Result<Response
         // Registered before, by whomever: the same statement has one entry, and asking again is safe.
         return answer(&api, &id, StatusCode::CREATED).await;
     }
-    let mut committed = api.ledger.subscribe();
-    match api.admission.submit(&body).await? {
-        Admitted::Committed(_) => {}
-        Admitted::Pending(_) => {
-            let arrived = async {
-                while let Ok(block) = committed.recv().await {
-                    if block.outcomes.iter().any(|outcome| outcome.tx == tx) {
-                        return;
-                    }
-                }
-            };
-            let _ = tokio::time::timeout(WAIT, arrived).await;
-        }
+    // Waits from before admission, so that a fast block is not missed.
+    let tx_id = tx.id();
+    let mut wait = api.ledger.waiting().wait(tx_id);
+    if let Admitted::Pending(_) = api.admission.submit(tx).await? {
+        let _ = tokio::time::timeout(WAIT, wait.answer()).await;
     }
-    refusal(&api, &tx)?;
+    refusal(&api, &tx_id)?;
     answer(&api, &id, StatusCode::CREATED).await
 }
 
 /// The statement inside a `chain/anchor.register` transaction.
-fn carried(body: &[u8]) -> Result<(TxId, Vec<u8>), Concise> {
+fn carried(body: &[u8]) -> Result<(Transaction, Vec<u8>), Concise> {
     if SignedStatement::parse(body).is_ok() {
         return Err(Concise::rejected(
             "this node signs for nobody: send the statement to the gateway, or wrap it in a transaction with `chain-node register`",
@@ -106,7 +98,10 @@ fn carried(body: &[u8]) -> Result<(TxId, Vec<u8>), Concise> {
         return Err(Concise::malformed("the transaction is not a call of chain/anchor.register"));
     };
     match SignedStatement::parse(statement) {
-        Ok(_) => Ok((tx.id(), statement.clone())),
+        Ok(_) => {
+            let statement = statement.clone();
+            Ok((tx, statement))
+        }
         Err(e) => Err(Concise::rejected(e.to_string())),
     }
 }

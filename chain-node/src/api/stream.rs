@@ -26,6 +26,12 @@ pub struct StreamQuery {
 pub async fn blocks(State(api): State<Shared>, Query(query): Query<StreamQuery>, headers: HeaderMap) -> Response {
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     let next = last.map(|last| last.saturating_add(1)).or(query.from).unwrap_or(api.ledger.tip().height + 1).max(1);
+    let store = api.ledger.store();
+    match store.oldest_block() {
+        Ok(oldest) if next >= oldest => {}
+        Ok(_) => return super::blocks::gone(store, next).into_response(),
+        Err(e) => return super::ApiError::from(e).into_response(),
+    }
     let sse = Sse::new(follow(api, next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
     // Proxies must not hold a quiet stream back.
     ([("x-accel-buffering", "no"), ("cache-control", "no-cache")], sse).into_response()

@@ -64,7 +64,7 @@ pub async fn show(State(api): State<Shared>, Path(id): Path<String>) -> Result<J
 pub async fn envelope(State(api): State<Shared>, Path(id): Path<String>) -> Result<impl IntoResponse, ApiError> {
     let id = parse_id(&id)?;
     let missing = || ApiError::not_found(format!("transaction {id} is not on this chain"));
-    let place = api.ledger.store().find_transaction(&id)?.ok_or_else(missing)?;
+    let place = api.ledger.store().locate_transaction(&id)?.ok_or_else(missing)?;
     let tx = transaction_at(api.ledger.store(), place)?;
     Ok(([(header::CONTENT_TYPE, "application/cose")], tx.bytes().to_vec()))
 }
@@ -75,7 +75,7 @@ pub fn parse_id(text: &str) -> Result<TxId, ApiError> {
 
 fn info(api: &Api, id: TxId) -> Result<TxInfo, ApiError> {
     let store = api.ledger.store();
-    if let Some(place) = store.find_transaction(&id)? {
+    if let Some(place) = store.locate_transaction(&id)? {
         let outcome = outcome_at(store, place)?;
         return Ok(TxInfo { id, status: TxStatus::Committed(committed(api, place, outcome)?) });
     }

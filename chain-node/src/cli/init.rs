@@ -12,7 +12,7 @@ use chain_types::genesis::{Genesis, GenesisOrganisation, GenesisValidator, Gover
 use chain_types::{Hash, PublicKey};
 use clap::Args;
 
-use crate::config::{Access, Config, Limits, Listen, Peer, Timeouts};
+use crate::config::{Access, Config, Limits, Listen, Peer, Retention, Sync, Timeouts};
 use crate::consensus::now_ms;
 use crate::keys::{NodeKeys, new_key, save_key};
 
@@ -136,6 +136,8 @@ impl Init {
             access: Access { token_hashes: vec![token_hash], ..Access::default() },
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+            retention: Retention::default(),
+            sync: Sync::default(),
         };
         fs::write(dir.join("node.toml"), toml::to_string_pretty(&config)?)?;
         Ok(())

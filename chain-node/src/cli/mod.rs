@@ -1,6 +1,7 @@
 //! The command line. Each command is a file; all print sentences that say what to do.
 
 mod anchor;
+mod backup;
 mod bench;
 mod check;
 mod init;
@@ -34,6 +35,10 @@ enum Command {
     Verify(verify::Verify),
     /// Check a whole store, with the node stopped
     Check(check::Check),
+    /// Back up a node's store, while it runs or while it is stopped
+    Backup(backup::Backup),
+    /// Restore a backup into an empty home
+    Restore(backup::Restore),
     /// Measure a chain of four validators on this machine
     Bench(bench::Bench),
 }
@@ -47,6 +52,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Anchor(anchor) => report(anchor.run()),
         Command::Verify(verify) => verify.run(),
         Command::Check(check) => report(check.run()),
+        Command::Backup(backup) => report(backup.run()),
+        Command::Restore(restore) => report(restore.run()),
         Command::Bench(bench) => report(bench.run()),
     }
 }

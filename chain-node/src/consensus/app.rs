@@ -140,7 +140,10 @@ impl Running {
                     self.stream(channels, &proposal, round, address).await;
                 }
             }
-            AppMsg::GetHistoryMinHeight { reply } => drop(reply.send(Height(1))),
+            AppMsg::GetHistoryMinHeight { reply } => {
+                let oldest = self.app.ledger.store().oldest_block()?;
+                let _ = reply.send(Height(oldest));
+            }
             AppMsg::ReceivedProposalPart { from, published_by, part, reply } => {
                 let value = self.on_part(published_by.unwrap_or(from), part)?;
                 let _ = reply.send(value);

@@ -1,5 +1,9 @@
 //! Checks a whole store: every block, certificate and signature; execution again from genesis; every root; every row of
 //! the state. Trusts nothing but the genesis that the store holds.
+//!
+//! A store whose first blocks were dropped is executed again from genesis if its archive is at hand. Without it there is
+//! no state to start from: then the validator sets are followed from genesis, every kept block is checked against them,
+//! and the state and the log are checked against the roots that the last header was certified with.
 
 use chain_runtime::state::MemoryState;
 use chain_runtime::{BlockContext, execute};
@@ -17,6 +21,9 @@ use super::{Store, StoreError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Summary {
     pub height: u64,
+    /// First block that was checked, if it is not block 1: what came before was dropped, and no archive is at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
     pub transactions: u64,
     pub log_size: u64,
     pub records: u64,
@@ -30,6 +37,7 @@ struct Walk<'a> {
     log: Frontier,
     parent: BlockId,
     time_ms: u64,
+    results_root: Hash,
     transactions: u64,
 }
 
@@ -39,8 +47,16 @@ pub fn check(store: &Store, mut progress: impl FnMut(u64)) -> Result<Summary, St
     state.apply(chain_runtime::genesis_state(store.genesis()).map_err(|e| StoreError::Damaged(e.to_string()))?);
     let parent = BlockId(store.fingerprint().0);
     let time_ms = store.genesis().time_ms;
-    let mut walk = Walk { store, state, log: Frontier::default(), parent, time_ms, transactions: 0 };
+    let (log, results_root) = (Frontier::default(), results_root(&[]));
+    let mut walk = Walk { store, state, log, parent, time_ms, results_root, transactions: 0 };
     let tip = store.tip()?;
+    if let Some(archive) = store.archive() {
+        archive.verify()?;
+    }
+    let first = store.oldest_block()?;
+    if first > 1 {
+        return super::check_kept::check(store, first, tip, progress);
+    }
     for height in 1..=tip {
         walk.block(height).map_err(|e| match e {
             StoreError::Damaged(reason) => StoreError::Damaged(format!("block {height}: {reason}")),
@@ -55,15 +71,17 @@ impl Walk<'_> {
     fn block(&mut self, height: u64) -> Result<(), StoreError> {
         let record = self.store.block(height)?.ok_or_else(|| fault("it is missing"))?;
         let (header, set) = (&record.block.header, self.store.validators(height)?);
-        let before = self.store.roots(height - 1)?;
+        // Roots of dropped blocks went with them; their header stands for what it names.
+        let dropped = height - 1 > 0 && height - 1 < self.store.first_block()?;
+        let before_root = if dropped { header.state_root } else { self.store.roots(height - 1)?.state_root };
         let rules = [
             (header.height == height, "height"),
             (header.parent == self.parent, "parent"),
             (header.time_ms > self.time_ms, "time"),
             (header.validators_hash == set.hash(), "validators_hash"),
-            (header.state_root == before.state_root, "state_root"),
+            (header.state_root == before_root, "state_root"),
             (header.log_size == self.log.size() && header.log_root == self.log.root(), "log_root"),
-            (header.results_root == before.results_root, "results_root"),
+            (header.results_root == self.results_root, "results_root"),
         ];
         if let Some((_, field)) = rules.into_iter().find(|(holds, _)| !holds) {
             return Err(fault(&format!("header field `{field}` does not follow the block before")));
@@ -89,7 +107,7 @@ impl Walk<'_> {
             return Err(fault(&format!("the signature of transaction {} does not verify", tx.id())));
         }
         for (position, tx) in (0u32..).zip(&txs) {
-            let place = self.store.find_transaction(&tx.id())?;
+            let place = self.store.locate_transaction(&tx.id())?;
             if place.is_none_or(|place| (place.height, place.position) != (height, position)) {
                 return Err(fault(&format!("the index does not lead to transaction {}", tx.id())));
             }
@@ -118,12 +136,18 @@ impl Walk<'_> {
             }
         }
         let outcomes: Vec<_> = effects.txs.into_iter().map(|tx| tx.outcome).collect();
-        let stored = self.store.roots(header.height)?;
-        if stored.results_root != results_root(&outcomes) || self.store.results(header.height)? != outcomes {
+        self.results_root = results_root(&outcomes);
+        if self.store.results(header.height)? != outcomes {
             return Err(fault("executing it again gives other results"));
         }
-        if (stored.log_size, stored.log_root) != (self.log.size(), self.log.root()) {
-            return Err(fault("executing it again gives another log"));
+        if header.height >= self.store.first_block()? {
+            let stored = self.store.roots(header.height)?;
+            if stored.results_root != self.results_root {
+                return Err(fault("executing it again gives other results"));
+            }
+            if (stored.log_size, stored.log_root) != (self.log.size(), self.log.root()) {
+                return Err(fault("executing it again gives another log"));
+            }
         }
         self.state.apply(effects.changes);
         Ok(())
@@ -149,6 +173,7 @@ impl Walk<'_> {
         self.store.frontier_after(&roots)?;
         Ok(Summary {
             height: tip,
+            first: None,
             transactions: self.transactions,
             log_size: roots.log_size,
             records: expected.len() as u64,
@@ -158,6 +183,6 @@ impl Walk<'_> {
     }
 }
 
-fn fault(reason: &str) -> StoreError {
+pub(super) fn fault(reason: &str) -> StoreError {
     StoreError::Damaged(reason.to_owned())
 }

@@ -6,13 +6,18 @@ use rocksdb::{BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB
 
 use super::StoreError;
 
-/// Format of this version's stores. Readers know every older one; a newer one is refused.
-pub const FORMAT: u64 = 1;
+/// The newest format that this version reads; it knows every older one, and refuses a newer.
+pub const FORMAT: u64 = PRUNED_FORMAT;
+/// Of a store that begins with block 1. Kept for as long as that is so: whoever goes back to an older version can.
+pub const WHOLE_FORMAT: u64 = 1;
+/// Of a store that may begin later (`first`): written with the first block that is dropped, or by a snapshot. A version
+/// that knows only format 1 would take such a store for a damaged one.
+pub const PRUNED_FORMAT: u64 = 2;
 
 /// One kind of row each. Heights and indexes are big-endian, so that rows lie in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
-    /// `format`, `genesis`, `tip`.
+    /// `format`, `genesis`, `tip`, `first`; `set` ‖ height → the validator set from that height on.
     Meta,
     /// height ‖ round ‖ block id → proposal: every block that may still be decided, and every decided one.
     Block,
@@ -78,6 +83,28 @@ impl Column {
 }
 
 pub fn open(path: &Path) -> Result<DB, StoreError> {
+    let (options, columns) = options();
+    DB::open_cf_descriptors(&options, path, columns).map_err(|e| unopened(path, &e))
+}
+
+/// Without writing to it; what is only in its write-ahead log is read from there.
+pub fn open_read_only(path: &Path) -> Result<DB, StoreError> {
+    let (options, columns) = options();
+    DB::open_cf_descriptors_read_only(&options, path, columns, false).map_err(|e| unopened(path, &e))
+}
+
+fn unopened(path: &Path, e: &rocksdb::Error) -> StoreError {
+    if e.kind() == rocksdb::ErrorKind::Corruption {
+        return StoreError::Damaged(e.to_string());
+    }
+    let reason = match e.to_string() {
+        e if e.contains("lock") => "another process has it open; stop that node first".to_owned(),
+        e => e,
+    };
+    StoreError::Open { path: path.into(), reason }
+}
+
+fn options() -> (Options, Vec<ColumnFamilyDescriptor>) {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -93,13 +120,8 @@ pub fn open(path: &Path) -> Result<DB, StoreError> {
     options.set_paranoid_checks(true);
     let cache = Cache::new_lru_cache(16 << 20);
     let describe = |c: &Column| ColumnFamilyDescriptor::new(c.name(), column_options(*c, &cache));
-    DB::open_cf_descriptors(&options, path, ALL.iter().map(describe)).map_err(|e| {
-        let reason = match e.to_string() {
-            e if e.contains("lock") => "another process has it open; stop that node first".to_owned(),
-            e => e,
-        };
-        StoreError::Open { path: path.into(), reason }
-    })
+    let columns = ALL.iter().map(describe).collect();
+    (options, columns)
 }
 
 fn column_options(column: Column, cache: &Cache) -> Options {

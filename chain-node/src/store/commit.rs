@@ -85,12 +85,13 @@ impl Store {
             self.put(&mut batch, Column::Meta, &key, &set.to_bytes())?;
         }
         self.stage_prune(&mut batch, height)?;
+        self.stage_drop_blocks(&mut batch, height, commit.proposal.block.header.time_ms)?;
         self.put(&mut batch, Column::Meta, b"tip", &height_key(height))?;
         self.write(batch)?;
         Ok((roots, frontier))
     }
 
-    fn stage_decision(
+    pub(super) fn stage_decision(
         &self,
         batch: &mut WriteBatch,
         proposal: &Proposal,
@@ -102,7 +103,7 @@ impl Store {
         self.stage_drop_losers(batch, height, &block_key(height, proposal.round, &proposal.id))
     }
 
-    fn stage_result(
+    pub(super) fn stage_result(
         &self,
         batch: &mut WriteBatch,
         height: u64,

@@ -63,6 +63,15 @@ impl Store {
         hashes.first().copied().ok_or_else(|| damaged("a tile of the log is empty"))
     }
 
+    /// Root of a complete tile, hashed from what is in it.
+    pub(super) fn tile_root(&self, level: u8, index: u64) -> Result<Hash, StoreError> {
+        let tile = self.get(Column::Tile, &tile_key(level, index))?.unwrap_or_default();
+        match tile.len() as u64 == TILE_HASHES * 32 {
+            true => Ok(merkle::root_of_leaves(tile.chunks_exact(32).filter_map(Hash::from_slice))),
+            false => Err(damaged("a tile of the log is not complete")),
+        }
+    }
+
     /// Stages the entries of a block and gives the log after it.
     pub(super) fn stage_log(
         &self,

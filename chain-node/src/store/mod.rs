@@ -6,13 +6,19 @@
 
 mod columns;
 mod commit;
+mod copy;
+mod export;
 mod log;
 mod proposals;
+mod prune;
 mod read;
+mod staging;
 mod tiles;
 mod tree;
+mod whole;
 
 pub mod check;
+mod check_kept;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,8 +29,12 @@ use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
 
 pub use columns::FORMAT;
 pub use commit::{BlockCommit, Roots};
+pub use export::StateExport;
 pub use proposals::Proposal;
+pub use prune::Retention;
 pub use read::{BlockRecord, LogPlace, TxPlace};
+pub use staging::{Next, Staging, StagingError};
+pub use whole::WholeBlock;
 
 use columns::Column;
 
@@ -51,9 +61,16 @@ pub enum StoreError {
 
 impl From<rocksdb::Error> for StoreError {
     fn from(e: rocksdb::Error) -> Self {
-        Self::Read(e.to_string())
+        match e.kind() {
+            // A restart would find the same bytes: whoever supervises the node must not try.
+            rocksdb::ErrorKind::Corruption => Self::Damaged(e.to_string()),
+            _ => Self::Read(e.to_string()),
+        }
     }
 }
+
+/// A key and its value.
+type Row = (Vec<u8>, Vec<u8>);
 
 /// The node's database. Cheap to clone; one process has one.
 #[derive(Clone)]
@@ -63,6 +80,8 @@ pub struct Store {
     fingerprint: Fingerprint,
     /// Heights whose state can still be proven.
     history: u64,
+    /// How long blocks stay, and where they go.
+    retention: Arc<Retention>,
 }
 
 impl Store {
@@ -71,7 +90,8 @@ impl Store {
         genesis.check().map_err(|e| StoreError::Damaged(e.to_string()))?;
         let db = Arc::new(columns::open(path)?);
         let fingerprint = genesis.fingerprint();
-        let store = Self { db, genesis: Arc::new(genesis.clone()), fingerprint, history };
+        let (genesis, retention) = (Arc::new(genesis.clone()), Arc::default());
+        let store = Self { db, genesis, fingerprint, history, retention };
         match store.meta("format")? {
             Some(bytes) => store.check_identity(path, &bytes)?,
             None => store.create()?,
@@ -89,7 +109,8 @@ impl Store {
         let bytes = db.get_cf(cf, "genesis")?.ok_or_else(|| StoreError::Empty { path: path.into() })?;
         let genesis = Genesis::from_bytes(&bytes).map_err(|e| StoreError::Damaged(format!("genesis: {e}")))?;
         let fingerprint = genesis.fingerprint();
-        let store = Self { db, genesis: Arc::new(genesis), fingerprint, history: 256 };
+        let (genesis, retention) = (Arc::new(genesis), Arc::default());
+        let store = Self { db, genesis, fingerprint, history: 256, retention };
         let format = store.meta("format")?.unwrap_or_default();
         store.check_identity(path, &format)?;
         Ok(store)
@@ -115,7 +136,7 @@ impl Store {
     fn create(&self) -> Result<(), StoreError> {
         let changes = chain_runtime::genesis_state(&self.genesis).map_err(|e| StoreError::Damaged(e.to_string()))?;
         let mut batch = WriteBatch::default();
-        self.put(&mut batch, Column::Meta, b"format", &FORMAT.to_be_bytes())?;
+        self.put(&mut batch, Column::Meta, b"format", &columns::WHOLE_FORMAT.to_be_bytes())?;
         self.put(&mut batch, Column::Meta, b"genesis", &self.genesis.to_bytes())?;
         self.stage_genesis(&mut batch, &changes)?;
         self.write(batch)
@@ -141,6 +162,20 @@ impl Store {
         Ok(self.db.get_cf(self.cf(column)?, key)?)
     }
 
+    /// Rows of `Meta` whose key begins so, in order.
+    fn meta_rows(&self, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
+        let mode = rocksdb::IteratorMode::From(prefix, rocksdb::Direction::Forward);
+        let mut found = Vec::new();
+        for row in self.db.iterator_cf(self.cf(Column::Meta)?, mode) {
+            let (key, value) = row?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            found.push((key.into_vec(), value.into_vec()));
+        }
+        Ok(found)
+    }
+
     fn put(&self, batch: &mut WriteBatch, column: Column, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         batch.put_cf(self.cf(column)?, key, value);
         Ok(())
@@ -157,6 +192,12 @@ impl Store {
         options.set_sync(true);
         self.db.write_opt(batch, &options).map_err(|e| StoreError::Write(e.to_string()))
     }
+}
+
+/// Root of a state tree over these records.
+#[cfg(test)]
+pub(crate) fn state_root_of(records: &[(Vec<u8>, Vec<u8>)]) -> Result<chain_types::Hash, StoreError> {
+    tree::root_of(records)
 }
 
 fn damaged(what: &str) -> StoreError {

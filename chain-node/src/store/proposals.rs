@@ -74,9 +74,13 @@ impl Store {
     /// Durable when it returns.
     pub fn save_proposal(&self, proposal: &Proposal) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
-        let key = block_key(proposal.height(), proposal.round, &proposal.id);
-        self.put(&mut batch, Column::Block, &key, &proposal.row())?;
+        self.stage_proposal(&mut batch, proposal)?;
         self.write(batch)
+    }
+
+    pub(super) fn stage_proposal(&self, batch: &mut WriteBatch, proposal: &Proposal) -> Result<(), StoreError> {
+        let key = block_key(proposal.height(), proposal.round, &proposal.id);
+        self.put(batch, Column::Block, &key, &proposal.row())
     }
 
     /// All proposals above the last committed height: what a restart returns to the consensus engine.

@@ -35,20 +35,22 @@ pub struct LogPlace {
 }
 
 impl TxPlace {
-    pub(super) fn row(self) -> [u8; 12] {
+    pub(crate) fn row(self) -> [u8; 12] {
         let mut row = [0; 12];
         row[..8].copy_from_slice(&self.height.to_be_bytes());
         row[8..].copy_from_slice(&self.position.to_be_bytes());
         row
     }
 
-    pub(super) fn from_row(row: &[u8]) -> Result<Self, StoreError> {
+    /// The reverse of [`TxPlace::row`].
+    pub(crate) fn from_bytes(row: &[u8]) -> Option<Self> {
         let height = row.get(..8).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
         let position = row.get(8..12).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
-        match (height, position) {
-            (Some(height), Some(position)) => Ok(Self { height, position }),
-            _ => Err(damaged("place of a transaction")),
-        }
+        Some(Self { height: height?, position: position? })
+    }
+
+    pub(super) fn from_row(row: &[u8]) -> Result<Self, StoreError> {
+        Self::from_bytes(row).ok_or_else(|| damaged("place of a transaction"))
     }
 }
 
@@ -59,9 +61,12 @@ impl Store {
         row.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| damaged("tip"))
     }
 
-    /// The block decided at a height.
+    /// The block decided at a height, from the store or its archive.
     pub fn block(&self, height: u64) -> Result<Option<BlockRecord>, StoreError> {
-        let Some((id, round, certificate)) = self.decision(height)? else { return Ok(None) };
+        let Some((id, round, certificate)) = self.decision(height)? else {
+            let whole = self.archived(|archive| archive.block(height))?;
+            return Ok(whole.map(|w| BlockRecord { id: w.certificate.id, block: w.block, certificate: w.certificate }));
+        };
         let key = block_key(height, round, &id);
         let row = self.get(Column::Block, &key)?.ok_or_else(|| damaged(&format!("block {height} is missing")))?;
         let block = Proposal::from_row(&key, &row)?.block;
@@ -71,9 +76,11 @@ impl Store {
         }
     }
 
-    /// The header of the block decided at a height.
+    /// The header of the block decided at a height, from the store or its archive.
     pub fn header(&self, height: u64) -> Result<Option<Header>, StoreError> {
-        let Some((id, round, _)) = self.decision(height)? else { return Ok(None) };
+        let Some((id, round, _)) = self.decision(height)? else {
+            return Ok(self.archived(|archive| archive.block(height))?.map(|whole| whole.block.header));
+        };
         let row = self.db.get_pinned_cf(self.cf(Column::Block)?, block_key(height, round, &id))?;
         let row = row.ok_or_else(|| damaged(&format!("block {height} is missing")))?;
         let header = Proposal::header_of_row(&row)?;
@@ -100,9 +107,15 @@ impl Store {
         Roots::decode(&mut r).map_err(|e| damaged(&format!("roots of height {height}: {e}")))
     }
 
-    /// Results of a block's transactions, in order.
+    /// Results of a block's transactions, in order; from the archive if the block is there.
     pub fn results(&self, height: u64) -> Result<Vec<TxOutcome>, StoreError> {
-        let row = self.result_row(height)?;
+        let row = match self.get(Column::Result, &height_key(height))? {
+            Some(row) => row,
+            None => match self.archived(|archive| archive.block(height))? {
+                Some(whole) => return Ok(whole.outcomes),
+                None => return Err(damaged(&format!("results of height {height} are missing"))),
+            },
+        };
         let mut r = Reader::new(&row);
         let mut read = || {
             Roots::decode(&mut r)?;
@@ -114,11 +127,14 @@ impl Store {
 
     /// The result of one transaction; none if the block has fewer.
     pub fn result(&self, place: TxPlace) -> Result<Option<TxOutcome>, StoreError> {
-        let row = self.result_row(place.height)?;
+        let position = usize::try_from(place.position).unwrap_or(usize::MAX);
+        let Some(row) = self.get(Column::Result, &height_key(place.height))? else {
+            return Ok(self.results(place.height)?.into_iter().nth(position));
+        };
         let mut r = Reader::new(&row);
         let mut read = || {
             Roots::decode(&mut r)?;
-            if r.array()? <= usize::try_from(place.position).unwrap_or(usize::MAX) {
+            if r.array()? <= position {
                 return Ok(None);
             }
             for _ in 0..place.position {
@@ -134,12 +150,25 @@ impl Store {
         row.ok_or_else(|| damaged(&format!("results of height {height} are missing")))
     }
 
+    /// Among the blocks in the store, which are all that a transaction can repeat.
     pub fn find_transaction(&self, id: &TxId) -> Result<Option<TxPlace>, StoreError> {
         self.get(Column::Transaction, &id.0)?.map(|row| TxPlace::from_row(&row)).transpose()
     }
 
-    /// Which call left a log entry; the caller knows that `index` is below the log's size.
+    /// Among all blocks, the archived ones too: for readers who have time.
+    pub fn locate_transaction(&self, id: &TxId) -> Result<Option<TxPlace>, StoreError> {
+        match self.find_transaction(id)? {
+            Some(place) => Ok(Some(place)),
+            None => self.archived(|archive| archive.find_transaction(id)),
+        }
+    }
+
+    /// Which call left a log entry; the caller knows that `index` is below the log's size. None if its block was dropped
+    /// and no archive has it.
     pub fn find_entry(&self, index: u64) -> Result<Option<LogPlace>, StoreError> {
+        if index < self.first_entry()? {
+            return self.archived(|archive| archive.find_entry(index));
+        }
         let mode = IteratorMode::From(&index.to_be_bytes(), Direction::Reverse);
         let Some(row) = self.db.iterator_cf_opt(self.cf(Column::Entry)?, Default::default(), mode).next() else {
             return Ok(None);
@@ -153,8 +182,11 @@ impl Store {
     pub fn find_digest(&self, digest: &Hash, limit: usize) -> Result<Vec<u64>, StoreError> {
         let mode = IteratorMode::From(&digest.0, Direction::Forward);
         let rows = self.db.iterator_cf(self.cf(Column::Digest)?, mode);
-        let mut entries = Vec::new();
-        for row in rows.take(limit) {
+        // What is in the archive and still in the store is told once.
+        let first = if self.archive().is_some() { self.first_entry()? } else { 0 };
+        let old = self.archived(|archive| archive.find_digest(digest, limit).map(Some))?;
+        let mut entries: Vec<u64> = old.into_iter().flatten().filter(|entry| *entry < first).collect();
+        for row in rows.take(limit - entries.len()) {
             let (key, _) = row?;
             if !key.starts_with(&digest.0) {
                 break;
@@ -196,6 +228,13 @@ impl Store {
         let rows = self.cf(Column::State).map(|cf| self.db.iterator_cf(cf, IteratorMode::Start));
         let rows = rows.into_iter().flatten();
         rows.map(|row| row.map(|(k, v)| (k.into_vec(), v.into_vec())).map_err(StoreError::from))
+    }
+
+    /// Bytes of the state's rows, about.
+    pub fn state_bytes(&self) -> u64 {
+        let names = ["rocksdb.estimate-live-data-size", "rocksdb.cur-size-all-mem-tables"];
+        let size = |name: &str| self.db.property_int_value_cf(self.cf(Column::State).ok()?, name).ok()?;
+        names.into_iter().filter_map(size).sum()
     }
 
     /// Bytes on disk, as RocksDB counts its live tables.

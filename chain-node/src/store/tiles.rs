@@ -42,7 +42,7 @@ impl Store {
     /// `count` entries from `first` on; none if the log ends before, or the blocks that held them are not kept.
     pub fn entries(&self, first: u64, count: u64) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
         let end = first.saturating_add(count);
-        let calls = self.calls_between(first, end)?;
+        let Some(calls) = self.calls_between(first, end)? else { return Ok(None) };
         let mut entries = Vec::new();
         let mut block: Option<(u64, Vec<std::sync::Arc<[u8]>>)> = None;
         for (n, (start, place)) in calls.iter().enumerate() {
@@ -63,12 +63,18 @@ impl Store {
         Ok((entries.len() as u64 == count).then_some(entries))
     }
 
-    fn calls_between(&self, first: u64, end: u64) -> Result<Calls, StoreError> {
-        let mut calls = Vec::new();
-        if let Some(place) = self.find_entry(first)? {
-            calls.push((first - place.offset, place.call));
+    /// None if a call among them is neither in the store nor in its archive.
+    fn calls_between(&self, first: u64, end: u64) -> Result<Option<Calls>, StoreError> {
+        let mut calls = Calls::new();
+        // The archive is asked entry by entry; in the store, the calls behind the first one are read in one go.
+        let kept = self.first_entry()?.clamp(first, end);
+        for index in first..end.min(kept.saturating_add(1)) {
+            let Some(place) = self.find_entry(index)? else { return Ok(None) };
+            if calls.last().is_none_or(|(start, _)| *start != index - place.offset) {
+                calls.push((index - place.offset, place.call));
+            }
         }
-        let after = first.saturating_add(1).to_be_bytes();
+        let after = kept.saturating_add(1).to_be_bytes();
         let rows = self.db.iterator_cf(self.cf(Column::Entry)?, IteratorMode::From(&after, Direction::Forward));
         for row in rows {
             let (key, row) = row?;
@@ -78,7 +84,7 @@ impl Store {
             }
             calls.push((start, TxPlace::from_row(&row)?));
         }
-        Ok(calls)
+        Ok(Some(calls))
     }
 
     fn leaf(&self, index: u64) -> Result<Option<Hash>, StoreError> {

@@ -105,6 +105,37 @@ impl Store {
         Ok(Some(update.root))
     }
 
+    /// Stages records of a snapshot: the next version of a tree that grows piece by piece. What a piece replaces is
+    /// dropped at once; there is no history.
+    pub(super) fn stage_piece(
+        &self,
+        batch: &mut WriteBatch,
+        version: u64,
+        before: Option<u64>,
+        records: &[crate::snapshot::tree::Record],
+    ) -> Result<(), StoreError> {
+        let reader = Reader { store: self, value: None };
+        let updates = records.iter().map(|r| (KeyHash(r.place.0), Some(r.value.clone()))).collect();
+        let update = put_after(&reader, updates, version, before)?;
+        for node in &update.stale {
+            self.delete(batch, Column::Node, &node_key(node).map_err(broken)?)?;
+        }
+        for (key, node) in update.nodes.nodes() {
+            let row = borsh::to_vec(node).map_err(|e| broken(e.into()))?;
+            self.put(batch, Column::Node, &node_key(key).map_err(broken)?, &row)?;
+        }
+        for record in records {
+            self.put(batch, Column::State, &record.key, &record.value)?;
+        }
+        Ok(())
+    }
+
+    /// The root that the tree has at a version.
+    pub(super) fn tree_root(&self, version: u64) -> Result<Hash, StoreError> {
+        let reader = Reader { store: self, value: None };
+        Ok(Hash(Tree::new(&reader).get_root_hash(version).map_err(broken)?.0))
+    }
+
     /// Drops what became stale at or before `height - history`; done within each block's write, so that no long pause
     /// ever comes.
     pub(super) fn stage_prune(&self, batch: &mut WriteBatch, height: u64) -> Result<(), StoreError> {
@@ -172,6 +203,16 @@ fn put(
         Some(before) => Some(reader.store.roots(before)?.tree_version),
         None => None,
     };
+    put_after(reader, updates, version, previous)
+}
+
+/// As the version after `previous`; a tree's first, if there is none.
+fn put_after(
+    reader: &Reader<'_>,
+    updates: Vec<(KeyHash, Option<OwnedValue>)>,
+    version: u64,
+    previous: Option<u64>,
+) -> Result<TreeUpdate, StoreError> {
     // `jmt` looks for the root of version − 1: lend it the last one that was written, and take its name back afterwards.
     let versioned = Versioned { reader, previous, version };
     let tree = JellyfishMerkleTree::<_, Sha256Hasher>::new(&versioned);
@@ -205,6 +246,7 @@ impl TreeReader for Versioned<'_> {
     fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
         match self.previous {
             Some(previous) if self.is_lent(key) => self.reader.get_node_option(&root_key(previous)),
+            None if self.is_lent(key) => Ok(Some(Node::Null)),
             _ => self.reader.get_node_option(key),
         }
     }

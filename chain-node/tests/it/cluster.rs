@@ -107,6 +107,13 @@ impl Cluster {
         }
     }
 
+    /// The exit code of a node that ended by itself.
+    pub fn ended(&mut self, n: usize) -> Option<i32> {
+        let status = self.nodes[n].as_mut()?.try_wait().unwrap()?;
+        self.nodes[n] = None;
+        status.code()
+    }
+
     pub fn kill_all(&mut self) {
         // All die before any is waited for.
         for child in self.nodes.iter_mut().flatten() {
@@ -208,4 +215,15 @@ pub fn check(home: &Path) -> serde_json::Value {
 
 pub fn digest(n: u64) -> Hash {
     Hash::of(&n.to_be_bytes())
+}
+
+pub fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_dir(&entry.path(), &to.join(entry.file_name())),
+            false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+        }
+    }
 }

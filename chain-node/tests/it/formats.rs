@@ -2,7 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cluster::{check, node};
+use chain_node::archive::Archive;
+use chain_node::backup::Manifest;
+use chain_node::ledger::Ledger;
+use chain_node::store::{Retention, Store};
+
+use super::cluster::{check, copy_dir, node};
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1")
@@ -15,12 +20,7 @@ fn expected() -> serde_json::Value {
 #[test]
 fn the_first_formats_store_opens_and_is_whole() {
     let home = tempfile::tempdir().unwrap();
-    let store = home.path().join("data");
-    std::fs::create_dir(&store).unwrap();
-    for entry in std::fs::read_dir(data().join("store")).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), store.join(entry.file_name())).unwrap();
-    }
+    copy_dir(&data().join("store"), &home.path().join("data"));
     assert_eq!(check(home.path()), expected()["check"]);
 }
 
@@ -43,4 +43,97 @@ fn the_configuration_that_a_plan_writes_is_one_that_the_node_reads() {
     assert_eq!(config.peers.len(), 3);
     assert!(config.access.admin_token_hash.is_some() && !config.access.public_reads);
     assert_eq!(config.listen.api.port(), 8080);
+}
+
+#[test]
+fn the_first_formats_store_is_opened_for_writing_and_stays_what_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("data");
+    copy_dir(&data().join("store"), &path);
+    let genesis = Store::open_read_only(&path).unwrap().genesis().clone();
+    {
+        let store = Store::open(&path, &genesis, 16).unwrap();
+        let store = store.with_retention(Retention { keep_blocks: Some(32), ..Retention::default() });
+        let ledger = Ledger::open(store).unwrap();
+        assert_eq!(ledger.tip().height, 5);
+        // Nothing was dropped, so whoever goes back to the first version still can.
+        assert_eq!(ledger.store().format().unwrap(), 1);
+    }
+    assert_eq!(check(home.path()), expected()["check"]);
+}
+
+fn second() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-2")
+}
+
+fn second_expected() -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(second().join("expected.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn the_second_formats_pruned_store_and_its_archive_open_and_are_whole() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("data");
+    copy_dir(&second().join("backup/store"), &path);
+    let expected = second_expected();
+    let store = Store::open_read_only(&path).unwrap();
+    assert_eq!(
+        (store.format().unwrap(), store.first_block().unwrap()),
+        (2, expected["kept"]["first"].as_u64().unwrap())
+    );
+    let archive = home.path().join("archive");
+    copy_dir(&second().join("archive"), &archive);
+    let opened = Archive::open(&archive, store.fingerprint()).unwrap();
+    opened.verify().unwrap();
+    assert_eq!(opened.range().unwrap().0, 1);
+    drop(store);
+    assert_eq!(check(home.path()), expected["kept"]);
+    let args = ["check", "--json", "--home", home.path().to_str().unwrap(), "--archive", archive.to_str().unwrap()];
+    let whole = node(&args);
+    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+    let whole: serde_json::Value = serde_json::from_slice(&whole.stdout).unwrap();
+    assert_eq!(whole, expected["whole"]);
+}
+
+#[test]
+fn the_first_formats_backup_restores() {
+    let home = tempfile::tempdir().unwrap();
+    let from = second().join("backup");
+    let manifest = Manifest::load(&from).unwrap();
+    let restored =
+        node(&["restore", "--json", "--from", from.to_str().unwrap(), "--home", home.path().to_str().unwrap()]);
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    let summary: serde_json::Value = serde_json::from_slice(&restored.stdout).unwrap();
+    assert_eq!(summary, second_expected()["kept"]);
+    assert_eq!(summary["height"].as_u64().unwrap(), manifest.height);
+}
+
+/// Makes `format-2` anew, for a later format's first fixture; never run on this one.
+#[test]
+#[ignore = "writes a fixture"]
+fn make_a_fixture_of_a_pruned_store() {
+    use super::past::{self, Past};
+    let mut cluster = super::cluster::Cluster::make(4);
+    past::write(&mut cluster, 60, 60_000);
+    let (chain, to) = (cluster.genesis.fingerprint(), second());
+    assert!(!to.exists(), "a fixture is never made anew");
+    std::fs::create_dir_all(&to).unwrap();
+    let retention = |archive| Retention { keep_blocks: Some(32), archive, address: None };
+    {
+        let archive = Archive::open(&to.join("archive"), chain).unwrap();
+        let past = Past::open(&cluster, 0, retention(Some(archive)));
+        while past.ledger.store().archive_next().unwrap().is_some() {}
+        for _ in 0..2 {
+            let time_ms = past.ledger.tip().time_ms + 60_000;
+            past.commit(Vec::new(), time_ms);
+        }
+    }
+    let (home, backup) = (cluster.validator_dir(0), to.join("backup"));
+    let made = node(&["backup", "--home", home.to_str().unwrap(), "--to", backup.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let archive = to.join("archive");
+    let whole = node(&["check", "--json", "--home", home.to_str().unwrap(), "--archive", archive.to_str().unwrap()]);
+    let whole: serde_json::Value = serde_json::from_slice(&whole.stdout).unwrap();
+    let expected = serde_json::json!({ "kept": check(&home), "whole": whole });
+    std::fs::write(to.join("expected.json"), serde_json::to_string_pretty(&expected).unwrap() + "\n").unwrap();
 }

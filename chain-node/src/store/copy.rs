@@ -1,0 +1,44 @@
+//! Copies of the store for backups: made while it is being written, and opened without changing a byte of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chain_types::Genesis;
+use chain_types::encoding::Decode;
+use rocksdb::checkpoint::Checkpoint;
+
+use super::columns::{self, Column};
+use super::{Store, StoreError, damaged};
+
+impl Store {
+    /// Copies the store, as it is after one height, into a folder that must not exist. Tables are shared with the store by
+    /// hard links where both lie on one file system, so the cost is that of what is still in memory. Blocking; writers go
+    /// on meanwhile.
+    pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let copy = Checkpoint::new(&*self.db).and_then(|checkpoint| checkpoint.create_checkpoint(path));
+        copy.map_err(|e| StoreError::Write(format!("the copy at {}: {e}", path.display())))
+    }
+
+    /// Opens a store that must stay as it is, beside whoever else reads it.
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        if !path.join("CURRENT").exists() {
+            return Err(StoreError::Empty { path: path.into() });
+        }
+        let db = Arc::new(columns::open_read_only(path)?);
+        let bytes = db.get_cf(columns::handle(&db, Column::Meta)?, "genesis")?;
+        let bytes = bytes.ok_or_else(|| StoreError::Empty { path: path.into() })?;
+        let genesis = Genesis::from_bytes(&bytes).map_err(|e| damaged(&format!("genesis: {e}")))?;
+        let fingerprint = genesis.fingerprint();
+        let (genesis, retention) = (Arc::new(genesis), Arc::default());
+        let store = Self { db, genesis, fingerprint, history: u64::MAX, retention };
+        let format = store.meta("format")?.unwrap_or_default();
+        store.check_identity(path, &format)?;
+        Ok(store)
+    }
+
+    /// The format number that the store carries.
+    pub fn format(&self) -> Result<u64, StoreError> {
+        let bytes = self.meta("format")?.unwrap_or_default();
+        bytes.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| damaged("format number"))
+    }
+}
