@@ -9,6 +9,7 @@ mod formats;
 mod load;
 mod past;
 mod pruning;
+mod scale;
 mod snapshot;
 mod start;
 mod store_faults;

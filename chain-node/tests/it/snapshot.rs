@@ -252,6 +252,46 @@ async fn a_validator_that_was_away_for_too_long_takes_a_snapshot_in_place_of_its
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_running_node_that_was_left_behind_ends_and_its_next_start_takes_a_snapshot() {
+    let mut cluster = Cluster::make(4);
+    past::write(&mut cluster, 400, STEP_MS);
+    let home = cluster.validator_dir(3);
+    std::fs::remove_dir_all(home.join("data")).unwrap();
+    pruned_chain(&mut cluster).await;
+    // Nobody answers at this address yet: the node begins with blocks, which no peer has any more.
+    let address = format!("127.{}.1.9:8080", cluster.net);
+    configure(&cluster, 3, &format!("sync.from = [\"http://{address}\"]"));
+    cluster.run(3);
+    cluster.until("it stands at genesis", |all| all.len() == 4 && all.iter().any(|s| s.height == 0)).await;
+    let relay = tokio::spawn(relay(address, cluster.api(1).replace("http://", "")));
+    let start = std::time::Instant::now();
+    let code = loop {
+        if let Some(code) = cluster.ended(3) {
+            break code;
+        }
+        assert!(start.elapsed() < super::cluster::PATIENCE, "it stands still and says nothing");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(code, 1);
+    let said = std::fs::read_to_string(home.join("log.txt")).unwrap();
+    assert!(said.contains("start the node again, and it takes a snapshot"), "{said}");
+    cluster.run(3);
+    cluster.until("it took a snapshot", all_even).await;
+    assert!(has_snapshot_log(&home));
+    relay.abort();
+}
+
+/// Passes connections on, as a load balancer that comes up late.
+async fn relay(from: String, to: String) {
+    let listener = tokio::net::TcpListener::bind(from).await.unwrap();
+    loop {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = tokio::net::TcpStream::connect(&to).await.unwrap();
+        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trusted_header_that_is_not_on_the_chain_stops_the_node() {
     let mut cluster = Cluster::make(4);
     past::write(&mut cluster, 400, STEP_MS);
