@@ -33,11 +33,12 @@ test-log:
 test-without-template:
 	@.make/test-without-template
 
-torture:
-	@.make/torture
-
 bench:
 	@.make/bench
+
+# Every .make/torture-* in turn; hours, not minutes.
+torture:
+	@for part in .make/torture-*; do $$part || exit 1; done
 
 lint:
 	@.make/lint

@@ -61,10 +61,12 @@ impl NodeError {
 pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), NodeError> {
     let genesis = read_genesis(&config)?;
     let keys = NodeKeys::load(&config.keys_dir()).map_err(|e| NodeError::Config(e.to_string()))?;
+    // Let go of while a snapshot is fetched: a peer that asks this node for one must be refused, not kept waiting.
+    drop(Listeners::bind(&config).await?);
+    fetch::join(&config, &genesis).await?;
     let listeners = Listeners::bind(&config).await?;
     let reserve = config.limits.disk_reserve_bytes;
     check_disk(&config, reserve)?;
-    fetch::join(&config, &genesis).await?;
     let store = {
         let config = config.clone();
         tokio::task::spawn_blocking(move || open_store(&config, &genesis)).await

@@ -35,7 +35,9 @@ pub fn restore(from: &Path, home: &Path, progress: impl FnMut(u64)) -> Result<Re
     let summary = {
         let store = Store::open_existing(&growing)?;
         manifest.agrees(&store)?;
-        check::check(&store, progress)?
+        let summary = check::check(&store, progress)?;
+        store.mark_copied()?;
+        summary
     };
     // An empty folder of that name is no store; `rename` replaces it and nothing else.
     fs::rename(&growing, &data).map_err(|source| BackupError::Write { path: data.clone(), source })?;

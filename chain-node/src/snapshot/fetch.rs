@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const GIVE_UP: Duration = Duration::from_secs(300);
 /// A node that has not moved for this long asks whether its peers still have the next block.
 const STANDING_STILL: Duration = Duration::from_secs(10);
+/// How long a peer may take to say whether it has a block.
+const PROBE: Duration = Duration::from_secs(3);
 /// How long a peer may take to make its snapshot.
 const MAKING: Duration = Duration::from_secs(600);
 
@@ -204,20 +206,24 @@ impl Peers {
         Ok(Self { http, token, from: config.sync.from.clone() })
     }
 
-    /// What the peers say of a block; one that has it is enough.
+    /// What the peers say of a block; one that has it is enough. All are asked at once: after a power cut of all nodes,
+    /// none must wait long for another that is only starting.
     async fn next_block(&self, height: u64) -> Held {
-        let mut held = Held::Unknown;
-        for peer in &self.from {
-            let answer = self.http.get(format!("{peer}/blocks/{height}/header")).send().await;
-            match answer.map(|answer| answer.status()) {
-                Ok(StatusCode::OK) => return Held::Here,
-                Ok(StatusCode::GONE) => held = Held::Dropped,
-                Ok(_) if held == Held::Unknown => held = Held::NotYet,
-                Ok(_) => {}
-                Err(e) => tracing::debug!(%peer, error = %e, "no answer"),
+        let ask = async |peer: &String| {
+            let request = self.http.get(format!("{peer}/blocks/{height}/header")).timeout(PROBE);
+            match request.send().await.map(|answer| answer.status()) {
+                Ok(StatusCode::OK) => Held::Here,
+                Ok(StatusCode::GONE) => Held::Dropped,
+                Ok(_) => Held::NotYet,
+                Err(e) => {
+                    tracing::debug!(%peer, error = %e, "no answer");
+                    Held::Unknown
+                }
             }
-        }
-        held
+        };
+        let held = futures::future::join_all(self.from.iter().map(ask)).await;
+        let answers = [Held::Here, Held::Dropped, Held::NotYet];
+        answers.into_iter().find(|answer| held.contains(answer)).unwrap_or(Held::Unknown)
     }
 
     /// Takes a whole snapshot, or goes on with one. Gives its height.

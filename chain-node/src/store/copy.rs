@@ -36,6 +36,18 @@ impl Store {
         Ok(store)
     }
 
+    /// Notes that this store came from elsewhere, a backup or a snapshot. Whoever decides whether this node may vote must
+    /// then take a missing identity file for a lost one, not for a new validator's (DESIGN §7.5).
+    pub fn mark_copied(&self) -> Result<(), StoreError> {
+        let mut batch = rocksdb::WriteBatch::default();
+        self.stage_copied(&mut batch)?;
+        self.write(batch)
+    }
+
+    pub(super) fn stage_copied(&self, batch: &mut rocksdb::WriteBatch) -> Result<(), StoreError> {
+        self.put(batch, Column::Meta, b"identity", &[1])
+    }
+
     /// The format number that the store carries.
     pub fn format(&self) -> Result<u64, StoreError> {
         let bytes = self.meta("format")?.unwrap_or_default();

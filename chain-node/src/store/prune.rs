@@ -84,7 +84,7 @@ impl Store {
         let first = self.first_block()?;
         match first {
             0 | 1 => Ok(0),
-            _ => Ok(self.block(first)?.map_or(0, |record| record.block.header.log_size)),
+            _ => Ok(self.header(first)?.map_or(0, |header| header.log_size)),
         }
     }
 

@@ -300,6 +300,7 @@ impl Staging {
         }
         store.put(&mut batch, Column::Meta, b"format", &PRUNED_FORMAT.to_be_bytes())?;
         store.put(&mut batch, Column::Meta, b"genesis", &store.genesis().to_bytes())?;
+        store.stage_copied(&mut batch)?;
         store.put(&mut batch, Column::Meta, b"first", &height_key(lowest))?;
         store.put(&mut batch, Column::Meta, b"tip", &height_key(manifest.height))?;
         Ok(store.write(batch)?)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chain_types::Hash;
 
 use super::cluster::{Cluster, check, copy_dir, node};
-use super::load::{Load, all_committed};
+use super::load::{Load, all_committed, at_rest};
 
 /// Gives validator `n` an administration listener; gives the file with its token.
 fn with_admin(cluster: &Cluster, n: usize) -> PathBuf {
@@ -70,10 +70,7 @@ async fn a_backup_under_load_restores_whole_and_the_node_goes_on_from_it() {
     cluster.until("it caught up", |all| all.len() == 4 && all.iter().all(|s| s.caught_up && s.height > height)).await;
     let acknowledged = load.finish().await;
     all_committed(&cluster, &acknowledged).await;
-    let same = |all: &[chain_types::api::Status]| {
-        all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0)
-    };
-    cluster.until("all four are at one height", same).await;
+    cluster.until("all four are at rest at one height", at_rest).await;
     let report = cluster.check_all();
     assert!(report["transactions"].as_u64().unwrap() >= acknowledged.len() as u64);
 }

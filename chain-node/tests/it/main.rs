@@ -10,6 +10,7 @@ mod load;
 mod log;
 mod past;
 mod pruning;
+mod scale;
 mod snapshot;
 mod start;
 mod store_faults;

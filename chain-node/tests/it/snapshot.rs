@@ -10,10 +10,11 @@ use chain_node::ledger::Ledger;
 use chain_node::snapshot::Manifest;
 use chain_node::snapshot::make::{Ready, Snapshots};
 use chain_node::store::{Next, Retention, Staging, StagingError, Store, check};
-use chain_types::api::{Status, TxStatus};
+use chain_types::api::TxStatus;
 use chain_types::encoding::{Decode, Encode};
 
 use super::cluster::{Cluster, digest};
+use super::load::at_rest;
 use super::past::{self, Past, call_at, configure};
 
 const STEP_MS: u64 = 5_000;
@@ -171,10 +172,6 @@ async fn pruned_chain(cluster: &mut Cluster) {
     }
 }
 
-fn all_even(all: &[Status]) -> bool {
-    all.len() == 4 && all.iter().all(|s| s.caught_up && s.height == all[0].height && s.pending == 0)
-}
-
 fn client_of(cluster: &Cluster, n: usize) -> Client {
     let url = cluster.api(n).parse().unwrap();
     Client::new(vec![url], cluster.genesis.fingerprint(), Some(cluster.token.clone())).unwrap()
@@ -197,7 +194,7 @@ async fn a_new_validator_of_a_pruned_chain_joins_by_snapshot_however_often_it_is
         cluster.kill(3);
     }
     cluster.run(3);
-    cluster.until("the fourth is level with the others", all_even).await;
+    cluster.until("the fourth is level with the others", at_rest).await;
     assert!(has_snapshot_log(&home));
     // It takes calls, and knows those that were committed before it was there.
     let old = call_of_tip(&cluster).await;
@@ -208,7 +205,7 @@ async fn a_new_validator_of_a_pruned_chain_joins_by_snapshot_however_often_it_is
     assert!(matches!(fresh.status, TxStatus::Committed(ref c) if c.applied), "{fresh:?}");
     let proven = client.evidence_of_transaction(fresh.id).await.unwrap();
     assert_eq!(proven.report.tx, Some(fresh.id));
-    cluster.until("all have it", all_even).await;
+    cluster.until("all have it", at_rest).await;
     cluster.kill_all();
     let report = super::cluster::check(&home);
     let other = super::cluster::check(&cluster.validator_dir(0));
@@ -219,7 +216,7 @@ async fn a_new_validator_of_a_pruned_chain_joins_by_snapshot_however_often_it_is
 async fn call_of_tip(cluster: &Cluster) -> chain_types::Transaction {
     let tx = cluster.anchor(&[digest(4_242)]);
     client_of(cluster, 0).submit(&tx, Duration::from_secs(20)).await.unwrap();
-    cluster.until("all have it", all_even).await;
+    cluster.until("all have it", at_rest).await;
     tx
 }
 
@@ -244,11 +241,51 @@ async fn a_validator_that_was_away_for_too_long_takes_a_snapshot_in_place_of_its
     }
     pruned_chain(&mut cluster).await;
     cluster.run(3);
-    cluster.until("the fourth is level with the others", all_even).await;
+    cluster.until("the fourth is level with the others", at_rest).await;
     assert!(has_snapshot_log(&home));
     assert!(!home.join("data.behind").exists() && !home.join("data.syncing").exists());
     cluster.kill_all();
     super::cluster::check(&home);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_node_that_was_left_behind_ends_and_its_next_start_takes_a_snapshot() {
+    let mut cluster = Cluster::make(4);
+    past::write(&mut cluster, 400, STEP_MS);
+    let home = cluster.validator_dir(3);
+    std::fs::remove_dir_all(home.join("data")).unwrap();
+    pruned_chain(&mut cluster).await;
+    // Nobody answers at this address yet: the node begins with blocks, which no peer has any more.
+    let address = format!("127.{}.1.9:8080", cluster.net);
+    configure(&cluster, 3, &format!("sync.from = [\"http://{address}\"]"));
+    cluster.run(3);
+    cluster.until("it stands at genesis", |all| all.len() == 4 && all.iter().any(|s| s.height == 0)).await;
+    let relay = tokio::spawn(relay(address, cluster.api(1).replace("http://", "")));
+    let start = std::time::Instant::now();
+    let code = loop {
+        if let Some(code) = cluster.ended(3) {
+            break code;
+        }
+        assert!(start.elapsed() < super::cluster::PATIENCE, "it stands still and says nothing");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(code, 1);
+    let said = std::fs::read_to_string(home.join("log.txt")).unwrap();
+    assert!(said.contains("start the node again, and it takes a snapshot"), "{said}");
+    cluster.run(3);
+    cluster.until("it took a snapshot", at_rest).await;
+    assert!(has_snapshot_log(&home));
+    relay.abort();
+}
+
+/// Passes connections on, as a load balancer that comes up late.
+async fn relay(from: String, to: String) {
+    let listener = tokio::net::TcpListener::bind(from).await.unwrap();
+    loop {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = tokio::net::TcpStream::connect(&to).await.unwrap();
+        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

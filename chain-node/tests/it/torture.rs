@@ -5,15 +5,11 @@ use std::time::Duration;
 use chain_types::api::Status;
 
 use super::cluster::Cluster;
-use super::load::{Load, all_committed};
+use super::load::{Load, all_committed, at_rest};
 use super::past;
 
 fn rounds() -> u64 {
     std::env::var("TORTURE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(10)
-}
-
-fn level(all: &[Status]) -> bool {
-    all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0)
 }
 
 /// Power cuts in a loop, under load: everything acknowledged is there after each, and every store is whole.
@@ -35,7 +31,7 @@ async fn power_cuts_in_a_loop_lose_nothing() {
         let goes_on = |all: &[Status]| all.len() == 4 && all.iter().all(|s| s.height > at);
         cluster.until(&format!("the chain goes on after power cut {round}"), goes_on).await;
         acknowledged.extend(load.finish().await);
-        cluster.until("all four are at one height", level).await;
+        cluster.until("all four are at rest at one height", at_rest).await;
         if round % 5 == 0 || round == rounds() {
             all_committed(&cluster, &acknowledged).await;
             let report = cluster.check_all();
@@ -78,7 +74,7 @@ async fn validators_that_lose_their_disks_come_back_one_after_the_other() {
     }
     let acknowledged = load.finish().await;
     all_committed(&cluster, &acknowledged).await;
-    cluster.until("all four are at one height", level).await;
+    cluster.until("all four are at rest at one height", at_rest).await;
     cluster.kill_all();
     let roots: Vec<_> =
         (0..4).map(|n| super::cluster::check(&cluster.validator_dir(n))["state_root"].clone()).collect();
