@@ -16,6 +16,7 @@ mod idle;
 mod parts;
 mod proposals;
 mod signing;
+mod stream;
 
 pub use app::{Progress, now_ms};
 pub use engine::{Consensus, ConsensusError, Settings, start};
