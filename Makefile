@@ -5,7 +5,7 @@ XDG_CACHE_HOME ?= $(HOME)/.cache
 export CARGO_TARGET_DIR ?= $(XDG_CACHE_HOME)/citychain/target
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop demo-reset test test-without-template bench lint generate
+.PHONY: help setup demo demo-stop demo-reset test test-without-template bench torture lint generate
 # `make lint test` is one after the other: both build in one folder.
 .NOTPARALLEL:
 
@@ -32,6 +32,10 @@ test-without-template:
 
 bench:
 	@.make/bench
+
+# Every .make/torture-* in turn; hours, not minutes.
+torture:
+	@for part in .make/torture-*; do $$part || exit 1; done
 
 lint:
 	@.make/lint

@@ -18,5 +18,8 @@ mod proposals;
 mod signing;
 mod stream;
 
+#[cfg(test)]
+mod simulation;
+
 pub use app::{Progress, now_ms};
 pub use engine::{Consensus, ConsensusError, Settings, start};

@@ -78,7 +78,11 @@ impl Column {
 }
 
 pub fn open(path: &Path) -> Result<DB, StoreError> {
-    let mut options = Options::default();
+    open_with(path, Options::default())
+}
+
+/// Like [`open`], upon options that say where files live; tests keep theirs in memory.
+pub fn open_with(path: &Path, mut options: Options) -> Result<DB, StoreError> {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     // Memtables of all columns together; a validator is meant to fit into 40 MB.
