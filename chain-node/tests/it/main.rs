@@ -5,4 +5,5 @@ mod cluster;
 mod crash;
 mod evidence;
 mod formats;
+mod partition;
 mod start;
