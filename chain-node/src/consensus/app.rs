@@ -8,25 +8,26 @@ use arc_malachitebft_app_channel::{AppMsg, Channels, NetworkMsg};
 use arc_malachitebft_core_consensus::{LocallyProposedValue, ProposedValue};
 use arc_malachitebft_core_types::{CommitCertificate as EngineCertificate, HeightParams, LinearTimeouts, Round};
 use arc_malachitebft_engine::host::{Next, SyncedValueOutcome};
-use arc_malachitebft_engine::util::streaming::{StreamContent, StreamId, StreamMessage};
+use arc_malachitebft_engine::util::streaming::{StreamContent, StreamMessage};
 use arc_malachitebft_sync::RawDecidedValue;
 use bytes::Bytes;
 use chain_types::encoding::{Decode, Encode};
-use chain_types::{Block, Signature, Transaction, TxId};
+use chain_types::{Block, CommitCertificate, Transaction, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::context::{Address, ChainContext, Height, Sig, Validators, ValueId};
+use super::context::{Address, ChainContext, Height, Validators, ValueId};
 use super::idle::{Situation, rests};
-use super::parts::{self, Assembly, Part, PartInit};
+use super::parts::{self, Assembly, Part};
 use super::proposals::{Freshness, Proposals};
-use super::signing::{ChainSigner, part_bytes, round_number};
+use super::signing::{ChainSigner, round_number};
+use super::stream::{self, Outgoing};
 use crate::config::Timeouts;
 use crate::ledger::{Candidate, Draft, Ledger, Tip, block_time, build};
 use crate::mempool::Mempool;
 use crate::store::{Proposal, StoreError};
 
-/// From this round on the engine lets others stream a proposal again, so its streamer need not be its proposer.
-const OTHERS_STREAM_FROM_ROUND: u32 = 10;
+/// Milliseconds since 1970, as this node sees them.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Where consensus is at this node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,23 +47,25 @@ pub struct App {
     pub peer_height: watch::Receiver<u64>,
     /// Asks for an empty block now.
     pub heartbeat: Arc<tokio::sync::Notify>,
+    pub clock: Clock,
 }
 
 /// A commit that a worker finished.
-struct CommitDone {
-    height: u64,
-    ids: Vec<TxId>,
-    result: Result<(), StoreError>,
-    reply: oneshot::Sender<()>,
+pub(super) struct CommitDone {
+    pub height: u64,
+    pub ids: Vec<TxId>,
+    pub result: Result<(), StoreError>,
+    pub reply: oneshot::Sender<()>,
 }
 
-struct Running {
-    app: App,
-    me: Address,
-    proposals: Proposals,
+/// The answers to the engine, without the engine: everything here is a call that returns, so a simulation can make it.
+pub(super) struct Running {
+    pub app: App,
+    pub me: Address,
+    pub proposals: Proposals,
     assembly: Assembly<PeerId>,
     /// The engine waits for leave to start the next height.
-    held: Option<oneshot::Sender<Next<ChainContext>>>,
+    pub held: Option<oneshot::Sender<Next<ChainContext>>>,
     heartbeat_asked: bool,
     part_above: u64,
     streams: u64,
@@ -72,20 +75,8 @@ struct Running {
 impl App {
     /// Runs until the engine ends, or a store error makes going on unsafe.
     pub async fn run(self, mut channels: Channels<ChainContext>) -> Result<(), StoreError> {
-        let proposals = Proposals::recover(self.ledger.clone(), self.mempool.clone())?;
         let (done, mut committed) = mpsc::unbounded_channel();
-        let me = Address::of(self.signer.key.public());
-        let mut running = Running {
-            app: self,
-            me,
-            proposals,
-            assembly: Assembly::default(),
-            held: None,
-            heartbeat_asked: false,
-            part_above: 0,
-            streams: 0,
-            done,
-        };
+        let mut running = Running::recover(self, done)?;
         let (mempool, heartbeat) = (running.app.mempool.clone(), running.app.heartbeat.clone());
         let mut peer_height = running.app.peer_height.clone();
         loop {
@@ -111,6 +102,14 @@ impl App {
 }
 
 impl Running {
+    /// As a start or restart finds things on disk.
+    pub fn recover(app: App, done: mpsc::UnboundedSender<CommitDone>) -> Result<Self, StoreError> {
+        let proposals = Proposals::recover(app.ledger.clone(), app.mempool.clone(), (app.clock)())?;
+        let (me, assembly) = (Address::of(app.signer.key.public()), Assembly::default());
+        let (held, heartbeat_asked, part_above, streams) = (None, false, 0, 0);
+        Ok(Self { app, me, proposals, assembly, held, heartbeat_asked, part_above, streams, done })
+    }
+
     async fn answer(
         &mut self,
         message: AppMsg<ChainContext>,
@@ -118,8 +117,7 @@ impl Running {
     ) -> Result<(), StoreError> {
         match message {
             AppMsg::ConsensusReady { reply } => {
-                let tip = self.app.ledger.tip();
-                let _ = reply.send((Height(tip.height + 1), self.params(&tip)));
+                let _ = reply.send(self.first_height());
             }
             AppMsg::StartedRound { height, round, reply_value, .. } => {
                 let values = self.on_round(height.0, round)?;
@@ -128,17 +126,14 @@ impl Running {
             AppMsg::GetValue { height, round, reply, .. } => {
                 let candidate = self.on_get_value(height.0, round)?;
                 let _ = reply.send(LocallyProposedValue::new(height, round, ValueId::of(candidate.proposal.id)));
-                self.stream(channels, &candidate.proposal, round, self.me).await;
+                publish(channels, self.messages(&candidate.proposal, round, self.me)).await;
             }
             AppMsg::ExtendVote { reply, .. } => drop(reply.send(None)),
             AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
                 let _ = reply.send(extensions.into_iter().map(|(address, ())| (address, Ok(()))).collect());
             }
             AppMsg::RestreamProposal { height, round, valid_round, address, value_id } => {
-                if let Some(mut proposal) = self.proposals.find(height.0, value_id.block()) {
-                    proposal.valid_round = round_number(valid_round);
-                    self.stream(channels, &proposal, round, address).await;
-                }
+                publish(channels, self.on_restream(height.0, value_id, (round, valid_round), address)).await;
             }
             AppMsg::GetHistoryMinHeight { reply } => {
                 let oldest = self.app.ledger.store().oldest_block()?;
@@ -148,7 +143,7 @@ impl Running {
                 let value = self.on_part(published_by.unwrap_or(from), part)?;
                 let _ = reply.send(value);
             }
-            AppMsg::Decided { certificate, reply, .. } => self.on_decided(certificate, reply)?,
+            AppMsg::Decided { certificate, reply, .. } => self.on_decided(&certificate, reply)?,
             AppMsg::Finalized { evidence, reply, .. } => {
                 if !evidence.is_empty() {
                     tracing::error!("misbehaviour: a validator signed two different votes or proposals");
@@ -167,6 +162,15 @@ impl Running {
         Ok(())
     }
 
+    pub fn first_height(&self) -> (Height, HeightParams<ChainContext>) {
+        let tip = self.app.ledger.tip();
+        (Height(tip.height + 1), self.params(&tip))
+    }
+
+    fn now_ms(&self) -> u64 {
+        (self.app.clock)()
+    }
+
     fn params(&self, tip: &Tip) -> HeightParams<ChainContext> {
         let (propose, vote) = (ms(self.app.timeouts.propose_ms), ms(self.app.timeouts.vote_ms));
         let timeouts = LinearTimeouts {
@@ -183,21 +187,21 @@ impl Running {
         HeightParams::new(Validators::of(&tip.validators), timeouts, None)
     }
 
-    fn on_round(&mut self, height: u64, round: Round) -> Result<Vec<ProposedValue<ChainContext>>, StoreError> {
+    pub fn on_round(&mut self, height: u64, round: Round) -> Result<Vec<ProposedValue<ChainContext>>, StoreError> {
         let round = round_number(round).unwrap_or(0);
         if round > 0 {
             tracing::info!(height, round, "no decision in the round before");
         }
         self.app.progress.send_replace(Progress { height, round });
-        self.proposals.at(height)
+        self.proposals.at(height, self.now_ms())
     }
 
-    fn on_get_value(&mut self, height: u64, round: Round) -> Result<Candidate, StoreError> {
+    pub fn on_get_value(&mut self, height: u64, round: Round) -> Result<Candidate, StoreError> {
         let round = round_number(round).unwrap_or(0);
         if let Some(candidate) = self.proposals.own(height, round, self.me) {
             return Ok(candidate);
         }
-        let (tip, now_ms) = (self.app.ledger.tip(), now_ms());
+        let (tip, now_ms) = (self.app.ledger.tip(), self.now_ms());
         if tip.height + 1 != height {
             return Err(StoreError::Damaged(format!("asked to propose height {height} after {}", tip.height)));
         }
@@ -219,31 +223,27 @@ impl Running {
         Ok(candidate)
     }
 
-    /// Sends a block to all peers, as the proposal of `round`.
-    async fn stream(&mut self, channels: &Channels<ChainContext>, proposal: &Proposal, round: Round, by: Address) {
-        let bytes = Bytes::from(proposal.block.to_bytes());
-        let mut init = PartInit {
-            height: Height(proposal.height()),
-            round,
-            valid_round: proposal.valid_round.map_or(Round::Nil, Round::new),
-            proposer: by,
-            id: ValueId::of(proposal.id),
-            size: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-            parts: u32::try_from(parts::piece_count(bytes.len())).unwrap_or(u32::MAX),
-            streamer: self.me,
-            signature: Sig([0; 64]),
-        };
-        init.signature = self.app.signer.sign_part(&init);
+    /// A block as the messages that carry it to all peers, as the proposal of `round`.
+    pub fn messages(&mut self, proposal: &Proposal, round: Round, by: Address) -> Vec<StreamMessage<Part>> {
         self.streams += 1;
-        let id = [&self.me.0[..8], &now_ms().to_be_bytes(), &self.streams.to_be_bytes()].concat();
-        let id = StreamId::new(id.into());
-        for (sequence, part) in (0u64..).zip(parts::split(init, &bytes)) {
-            let message = StreamMessage::new(id.clone(), sequence, StreamContent::Data(part));
-            let _ = channels.network.send(NetworkMsg::PublishProposalPart(message)).await;
-        }
+        let out = Outgoing { proposal, round, by, number: self.streams, now_ms: self.now_ms() };
+        stream::messages(&self.app.signer, self.me, &out)
     }
 
-    fn on_part(
+    /// A block that the engine wants sent again; nothing if it is not here.
+    pub fn on_restream(
+        &mut self,
+        height: u64,
+        id: ValueId,
+        (round, valid_round): (Round, Round),
+        by: Address,
+    ) -> Vec<StreamMessage<Part>> {
+        let Some(mut proposal) = self.proposals.find(height, id.block()) else { return Vec::new() };
+        proposal.valid_round = round_number(valid_round);
+        self.messages(&proposal, round, by)
+    }
+
+    pub fn on_part(
         &mut self,
         peer: PeerId,
         message: StreamMessage<Part>,
@@ -253,7 +253,7 @@ impl Running {
             self.part_above = self.part_above.max(init.height.0);
         }
         let fingerprint = self.app.ledger.fingerprint();
-        let progress = self.assembly.add(peer, message, |init| is_signed_by_streamer(init, &tip, fingerprint));
+        let progress = self.assembly.add(peer, message, |init| stream::is_taken(init, &tip, fingerprint));
         let (init, bytes) = match progress {
             parts::Progress::Incomplete => return Ok(None),
             parts::Progress::Refused(reason) => {
@@ -269,19 +269,27 @@ impl Running {
         }
         let valid_round = round_number(init.valid_round);
         let proposal = Proposal { round, valid_round, proposer: init.proposer.key(), id: init.id.block(), block };
-        let freshness = Freshness::Fresh { now_ms: now_ms(), propose_timeout_ms: self.app.timeouts.propose_ms };
+        let freshness = Freshness::Fresh { now_ms: self.now_ms(), propose_timeout_ms: self.app.timeouts.propose_ms };
         on_disk(|| self.proposals.add(proposal, freshness))
+    }
+
+    /// What a decision commits.
+    pub fn decided(
+        &mut self,
+        certificate: &EngineCertificate<ChainContext>,
+    ) -> Result<(Candidate, CommitCertificate), StoreError> {
+        let candidate = self.proposals.decided(certificate.height.0, certificate.value_id.block())?;
+        Ok((candidate, super::engine::own_certificate(certificate, &self.app.ledger.tip().validators)))
     }
 
     /// Execution and the write run on a worker; the engine hears of it when they are done.
     fn on_decided(
         &mut self,
-        certificate: EngineCertificate<ChainContext>,
+        certificate: &EngineCertificate<ChainContext>,
         reply: oneshot::Sender<()>,
     ) -> Result<(), StoreError> {
-        let (height, id) = (certificate.height.0, certificate.value_id.block());
-        let candidate = self.proposals.decided(height, id)?;
-        let certificate = super::engine::own_certificate(&certificate, &self.app.ledger.tip().validators);
+        let height = certificate.height.0;
+        let (candidate, certificate) = self.decided(certificate)?;
         let (ledger, done) = (self.app.ledger.clone(), self.done.clone());
         tokio::task::spawn_blocking(move || {
             let result = ledger.commit(&candidate, &certificate);
@@ -292,7 +300,7 @@ impl Running {
         Ok(())
     }
 
-    fn on_committed(&mut self, commit: CommitDone) -> Result<(), StoreError> {
+    pub fn on_committed(&mut self, commit: CommitDone) -> Result<(), StoreError> {
         commit.result?;
         let tip = self.app.ledger.tip();
         self.app.mempool.prune(commit.ids.into_iter(), tip.time_ms);
@@ -303,7 +311,7 @@ impl Running {
         Ok(())
     }
 
-    fn on_synced(
+    pub fn on_synced(
         &mut self,
         height: u64,
         round: Round,
@@ -323,11 +331,11 @@ impl Running {
             validity: arc_malachitebft_core_types::Validity::Valid,
         };
         // A height whose parent is not here yet is certified by others; its roots are checked when it is committed.
-        let judged = on_disk(|| self.proposals.add(proposal, Freshness::Known))?;
+        let judged = on_disk(|| self.proposals.add(proposal, Freshness::Certified))?;
         Ok(SyncedValueOutcome::Verdict(judged.unwrap_or(value)))
     }
 
-    fn decided_values(&self, from: u64, to: u64) -> Vec<RawDecidedValue<ChainContext>> {
+    pub fn decided_values(&self, from: u64, to: u64) -> Vec<RawDecidedValue<ChainContext>> {
         let store = self.app.ledger.store();
         let one = |height: u64| {
             let record = store.block(height).ok().flatten()?;
@@ -340,7 +348,7 @@ impl Running {
 
     fn situation(&self, tip: &Tip) -> Situation {
         Situation {
-            has_includable: self.app.mempool.has_includable(block_time(tip, now_ms())),
+            has_includable: self.app.mempool.has_includable(block_time(tip, self.now_ms())),
             is_sealed: tip.is_empty,
             set_change_pending: tip.validators != tip.next_validators,
             heartbeat_due: self.heartbeat_asked || self.heartbeat_in().is_zero(),
@@ -348,7 +356,7 @@ impl Running {
         }
     }
 
-    fn release_if_called_for(&mut self) {
+    pub fn release_if_called_for(&mut self) {
         let tip = self.app.ledger.tip();
         // Finalized can overtake the commit of its own height: the next height starts from the committed tip only.
         let is_committed = self.app.progress.borrow().height <= tip.height;
@@ -363,22 +371,14 @@ impl Running {
     fn heartbeat_in(&self) -> Duration {
         let tip = self.app.ledger.tip();
         let due_ms = tip.time_ms.saturating_add(self.app.ledger.store().genesis().heartbeat_ms);
-        ms(due_ms.saturating_sub(now_ms()))
+        ms(due_ms.saturating_sub(self.now_ms()))
     }
 }
 
-/// By a validator of that height: its proposer, or in late rounds anyone.
-fn is_signed_by_streamer(init: &PartInit, tip: &Tip, fingerprint: chain_types::Fingerprint) -> bool {
-    let set = match init.height.0.checked_sub(tip.height) {
-        Some(1) => &tip.validators,
-        Some(2) => &tip.next_validators,
-        _ => return false,
-    };
-    let late = round_number(init.round).is_some_and(|round| round >= OTHERS_STREAM_FROM_ROUND);
-    let key = init.streamer.key();
-    (init.streamer == init.proposer || late)
-        && set.index_of(&key).is_some()
-        && chain_types::crypto::verify_strict(&key, &part_bytes(fingerprint, init), &Signature(init.signature.0))
+async fn publish(channels: &Channels<ChainContext>, messages: Vec<StreamMessage<Part>>) {
+    for message in messages {
+        let _ = channels.network.send(NetworkMsg::PublishProposalPart(message)).await;
+    }
 }
 
 /// Waits for the disk without keeping this thread's other tasks waiting.

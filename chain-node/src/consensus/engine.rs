@@ -114,7 +114,8 @@ pub async fn start(settings: Settings<'_>) -> Result<Consensus, ConsensusError> 
         .map_err(start_failed)?;
     let (progress, watch_progress) = watch::channel(Progress::default());
     let timeouts = config.timeouts.clone();
-    let app = App { ledger, mempool, signer, timeouts, progress, peer_height, heartbeat };
+    let clock = Arc::new(super::now_ms);
+    let app = App { ledger, mempool, signer, timeouts, progress, peer_height, heartbeat, clock };
     let task = tokio::spawn(async move {
         tokio::select! {
             result = app.run(channels) => result?,

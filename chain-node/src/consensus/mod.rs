@@ -16,6 +16,10 @@ mod idle;
 mod parts;
 mod proposals;
 mod signing;
+mod stream;
+
+#[cfg(test)]
+mod simulation;
 
 pub use app::{Progress, now_ms};
 pub use engine::{Consensus, ConsensusError, Settings, start};

@@ -1,7 +1,9 @@
 //! The blocks that may still be decided, and what this node thinks of each.
 //!
 //! A block for the height after the one being committed is *parked*: its parent's roots are not known yet. An *untimely*
-//! one is valid, but its time is off by our clock: no vote in its own round, returned in the next.
+//! one is valid, but its time is off by our clock: no vote in its own round, returned in the next, unless its time is
+//! still ahead of us. Only a certificate makes up for that: what a proposer says about earlier rounds is its word alone,
+//! and one block from the future would keep all honest proposals behind it untimely.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,8 +41,10 @@ impl Opinion {
 pub enum Freshness {
     /// Just received, first time around.
     Fresh { now_ms: u64, propose_timeout_ms: u64 },
-    /// Proposed again, recovered, or certified by others.
-    Known,
+    /// Parked or recovered: how old it is says nothing any more, that its time is still to come does.
+    Again { now_ms: u64 },
+    /// Certified by others.
+    Certified,
 }
 
 /// By height, round and id.
@@ -52,10 +56,10 @@ pub struct Proposals {
 
 impl Proposals {
     /// Those that a crash left undecided.
-    pub fn recover(ledger: Arc<Ledger>, mempool: Arc<Mempool>) -> Result<Self, StoreError> {
+    pub fn recover(ledger: Arc<Ledger>, mempool: Arc<Mempool>, now_ms: u64) -> Result<Self, StoreError> {
         let mut proposals = Self { ledger, mempool, known: BTreeMap::new() };
         for proposal in proposals.ledger.store().open_proposals(proposals.ledger.tip().height)? {
-            proposals.judge(proposal, Freshness::Known)?;
+            proposals.judge(proposal, Freshness::Again { now_ms })?;
         }
         Ok(proposals)
     }
@@ -82,18 +86,21 @@ impl Proposals {
         Ok(())
     }
 
-    /// Everything known of a height, as a round of it starts: parked blocks are judged now, untimely ones get their vote.
-    pub fn at(&mut self, height: u64) -> Result<Vec<ProposedValue<ChainContext>>, StoreError> {
+    /// Everything known of a height, as a round of it starts: parked blocks are judged now, untimely ones get their vote
+    /// unless our clock has not come near them yet.
+    pub fn at(&mut self, height: u64, now_ms: u64) -> Result<Vec<ProposedValue<ChainContext>>, StoreError> {
         let keys: Vec<_> = self.of_height(height).map(|(key, _)| *key).collect();
         for key in keys {
             match self.known.remove(&key) {
-                Some(Opinion::Parked(proposal)) => drop(self.judge(proposal, Freshness::Known)?),
-                Some(Opinion::Untimely(candidate)) => drop(self.known.insert(key, Opinion::Valid(candidate))),
+                Some(Opinion::Parked(proposal)) => drop(self.judge(proposal, Freshness::Again { now_ms })?),
+                Some(Opinion::Untimely(candidate)) if !is_ahead(&candidate.proposal, now_ms) => {
+                    self.known.insert(key, Opinion::Valid(candidate));
+                }
                 Some(opinion) => drop(self.known.insert(key, opinion)),
                 None => {}
             }
         }
-        let judged = self.of_height(height).filter(|(_, o)| !matches!(o, Opinion::Parked(_)));
+        let judged = self.of_height(height).filter(|(_, o)| matches!(o, Opinion::Valid(_) | Opinion::Invalid(..)));
         Ok(judged.map(|(_, opinion)| value_of(opinion)).collect())
     }
 
@@ -101,7 +108,7 @@ impl Proposals {
     pub fn own(&self, height: u64, round: u32, me: Address) -> Option<Candidate> {
         let mut mine = self.of_height(height).filter(|((_, r, _), _)| *r == round);
         mine.find_map(|(_, opinion)| match opinion {
-            Opinion::Valid(c) if c.proposal.proposer == me.key() => Some(c.clone()),
+            Opinion::Valid(c) | Opinion::Untimely(c) if c.proposal.proposer == me.key() => Some(c.clone()),
             _ => None,
         })
     }
@@ -116,7 +123,7 @@ impl Proposals {
         let opinion = self.of_height(height).find(|((_, _, i), _)| *i == id).map(|(_, opinion)| opinion.clone());
         match opinion {
             Some(Opinion::Valid(candidate) | Opinion::Untimely(candidate)) => Ok(candidate),
-            Some(Opinion::Parked(proposal)) => match self.opinion(proposal, Freshness::Known)? {
+            Some(Opinion::Parked(proposal)) => match self.opinion(proposal, Freshness::Certified)? {
                 Opinion::Valid(candidate) => Ok(candidate),
                 Opinion::Invalid(_, reason) => Err(contradiction(height, &reason.to_string())),
                 _ => Err(contradiction(height, "its parent is not committed here")),
@@ -180,10 +187,15 @@ impl Proposals {
             return Ok(Opinion::Invalid(proposal, reason));
         }
         let timing = match freshness {
-            Freshness::Fresh { now_ms, propose_timeout_ms } if proposal.valid_round.is_none() => {
-                check_timing(&proposal.block.header, now_ms, propose_timeout_ms)
+            Freshness::Fresh { now_ms, propose_timeout_ms } => {
+                match check_timing(&proposal.block.header, now_ms, propose_timeout_ms) {
+                    // Proposed again, it is old for a good reason.
+                    Timing::Behind(_) if proposal.valid_round.is_some() => Timing::Timely,
+                    timing => timing,
+                }
             }
-            _ => Timing::Timely,
+            Freshness::Again { now_ms } => check_timing(&proposal.block.header, now_ms, u64::MAX),
+            Freshness::Certified => Timing::Timely,
         };
         let candidate = Candidate { proposal, txs };
         Ok(match timing {
@@ -194,6 +206,10 @@ impl Proposals {
             }
         })
     }
+}
+
+fn is_ahead(proposal: &Proposal, now_ms: u64) -> bool {
+    matches!(check_timing(&proposal.block.header, now_ms, u64::MAX), Timing::Ahead(_))
 }
 
 fn value_of(opinion: &Opinion) -> ProposedValue<ChainContext> {

@@ -98,7 +98,7 @@ pub fn check_timing(header: &Header, now_ms: u64, propose_timeout_ms: u64) -> Ti
     let (ahead, behind) = (header.time_ms.saturating_sub(now_ms), now_ms.saturating_sub(header.time_ms));
     match () {
         () if ahead > CLOCK_AHEAD_MS => Timing::Ahead(ahead),
-        () if behind > CLOCK_BEHIND_MS + propose_timeout_ms => Timing::Behind(behind),
+        () if behind > CLOCK_BEHIND_MS.saturating_add(propose_timeout_ms) => Timing::Behind(behind),
         () => Timing::Timely,
     }
 }

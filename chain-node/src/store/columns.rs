@@ -83,13 +83,18 @@ impl Column {
 }
 
 pub fn open(path: &Path) -> Result<DB, StoreError> {
-    let (options, columns) = options();
+    open_with(path, Options::default())
+}
+
+/// Like [`open`], upon options that say where files live; tests keep theirs in memory.
+pub fn open_with(path: &Path, base: Options) -> Result<DB, StoreError> {
+    let (options, columns) = upon(base);
     DB::open_cf_descriptors(&options, path, columns).map_err(|e| unopened(path, &e))
 }
 
 /// Without writing to it; what is only in its write-ahead log is read from there.
 pub fn open_read_only(path: &Path) -> Result<DB, StoreError> {
-    let (options, columns) = options();
+    let (options, columns) = upon(Options::default());
     DB::open_cf_descriptors_read_only(&options, path, columns, false).map_err(|e| unopened(path, &e))
 }
 
@@ -104,8 +109,7 @@ fn unopened(path: &Path, e: &rocksdb::Error) -> StoreError {
     StoreError::Open { path: path.into(), reason }
 }
 
-fn options() -> (Options, Vec<ColumnFamilyDescriptor>) {
-    let mut options = Options::default();
+fn upon(mut options: Options) -> (Options, Vec<ColumnFamilyDescriptor>) {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     // Memtables of all columns together; a validator is meant to fit into 40 MB.

@@ -87,8 +87,37 @@ pub struct Store {
 impl Store {
     /// Opens a store, making it from genesis if the folder holds none.
     pub fn open(path: &Path, genesis: &Genesis, history: u64) -> Result<Self, StoreError> {
+        Self::open_db(columns::open(path)?, path, genesis, history)
+    }
+
+    /// A store in memory, gone with its last handle.
+    #[cfg(test)]
+    pub fn in_memory(genesis: &Genesis, history: u64) -> Result<Self, StoreError> {
+        let mut options = rocksdb::Options::default();
+        options.set_env(&rocksdb::Env::mem_env()?);
+        let path = Path::new("/store");
+        Self::open_db(columns::open_with(path, options)?, path, genesis, history)
+    }
+
+    /// The same store for another chain, with nothing of the first: opening one costs more than a test of many can pay.
+    #[cfg(test)]
+    pub fn wiped(self, genesis: &Genesis) -> Result<Self, StoreError> {
+        let mut batch = WriteBatch::default();
+        for column in columns::ALL {
+            let cf = self.cf(column)?;
+            for row in self.db.iterator_cf(cf, rocksdb::IteratorMode::Start) {
+                batch.delete_cf(cf, row?.0);
+            }
+        }
+        self.db.write(batch)?;
+        let store = Self { genesis: Arc::new(genesis.clone()), fingerprint: genesis.fingerprint(), ..self };
+        store.create()?;
+        Ok(store)
+    }
+
+    fn open_db(db: DB, path: &Path, genesis: &Genesis, history: u64) -> Result<Self, StoreError> {
         genesis.check().map_err(|e| StoreError::Damaged(e.to_string()))?;
-        let db = Arc::new(columns::open(path)?);
+        let db = Arc::new(db);
         let fingerprint = genesis.fingerprint();
         let (genesis, retention) = (Arc::new(genesis.clone()), Arc::default());
         let store = Self { db, genesis, fingerprint, history, retention };

@@ -10,7 +10,7 @@ use chain_client::{Client, Url};
 use chain_node::keys::load_key;
 use chain_types::api::{Phase, Status};
 use chain_types::crypto::SigningKey;
-use chain_types::{Call, Genesis, Hash, Transaction, Value};
+use chain_types::{Call, Fingerprint, Genesis, Hash, Transaction, Value};
 
 pub const NODE: &str = env!("CARGO_BIN_EXE_chain-node");
 /// How long a condition may take to come true on a busy machine.
@@ -22,6 +22,10 @@ pub struct Cluster {
     pub genesis: Genesis,
     pub administrator: SigningKey,
     pub token: String,
+    /// Where each validator listens.
+    pub hosts: Vec<String>,
+    /// Words before each validator's command, where it runs in a network of its own.
+    pub within: Vec<Vec<String>>,
     nodes: Vec<Option<Child>>,
 }
 
@@ -29,6 +33,35 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         for n in 0..self.nodes.len() {
             self.kill(n);
+        }
+    }
+}
+
+/// Signs calls to a chain, apart from its processes.
+#[derive(Clone)]
+pub struct Caller {
+    fingerprint: Fingerprint,
+    key: SigningKey,
+}
+
+impl Caller {
+    pub fn anchor(&self, digests: &[Hash]) -> Transaction {
+        let digests = Value::Array(digests.iter().map(|d| Value::Bytes(d.0.to_vec())).collect());
+        let call = self.draft("anchor", "digests", Value::Map(vec![("digests".into(), digests)]));
+        Transaction::sign(call, &self.key).unwrap()
+    }
+
+    fn draft(&self, instance: &str, method: &str, args: Value) -> Call {
+        let mut salt = [0; 8];
+        getrandom::fill(&mut salt).unwrap();
+        Call {
+            fingerprint: self.fingerprint,
+            valid_until_ms: chain_node::consensus::now_ms() + 300_000,
+            salt,
+            app: "chain".into(),
+            instance: instance.into(),
+            method: method.into(),
+            args,
         }
     }
 }
@@ -61,7 +94,9 @@ impl Cluster {
         let administrator = load_key(&dir.join("administrator.key")).unwrap();
         let token = std::fs::read_to_string(dir.join("token")).unwrap().trim().to_owned();
         let nodes = (0..validators).map(|_| None).collect();
-        Self { home, net, genesis, administrator, token, nodes }
+        let hosts = (1..=validators).map(|n| format!("127.{net}.1.{n}")).collect();
+        let within = vec![Vec::new(); validators];
+        Self { home, net, genesis, administrator, token, hosts, within, nodes }
     }
 
     /// Makes a chain, starts it and waits for its first block on every node.
@@ -88,7 +123,10 @@ impl Cluster {
         let dir = self.validator_dir(n);
         let log = std::fs::File::options().create(true).append(true).open(dir.join("log.txt")).unwrap();
         let config = dir.join("node.toml");
-        let child = Command::new(NODE)
+        let (words, node) = (&self.within[n], NODE.to_owned());
+        let mut words = words.iter().chain([&node]);
+        let child = Command::new(words.next().unwrap())
+            .args(words)
             .arg("run")
             .arg("--config")
             .arg(config)
@@ -125,11 +163,17 @@ impl Cluster {
     }
 
     pub fn api(&self, n: usize) -> String {
-        format!("http://127.{}.1.{}:8080", self.net, n + 1)
+        format!("http://{}:8080", self.hosts[n])
     }
 
     pub fn client(&self) -> Client {
-        let nodes: Vec<Url> = (0..self.nodes.len()).map(|n| self.api(n).parse().unwrap()).collect();
+        self.client_of(0)
+    }
+
+    /// A client that asks this node first.
+    pub fn client_of(&self, first: usize) -> Client {
+        let many = self.nodes.len();
+        let nodes: Vec<Url> = (0..many).map(|n| self.api((first + n) % many).parse().unwrap()).collect();
         Client::new(nodes, self.genesis.fingerprint(), Some(self.token.clone())).unwrap()
     }
 
@@ -150,10 +194,14 @@ impl Cluster {
         }
     }
 
+    /// What signs calls as the administrator.
+    pub fn caller(&self) -> Caller {
+        Caller { fingerprint: self.genesis.fingerprint(), key: self.administrator.clone() }
+    }
+
     /// An anchor call of some digests, signed by the administrator.
     pub fn anchor(&self, digests: &[Hash]) -> Transaction {
-        let digests = Value::Array(digests.iter().map(|d| Value::Bytes(d.0.to_vec())).collect());
-        self.call("anchor", "digests", Value::Map(vec![("digests".into(), digests)]))
+        self.caller().anchor(digests)
     }
 
     pub fn call(&self, instance: &str, method: &str, args: Value) -> Transaction {
@@ -161,17 +209,7 @@ impl Cluster {
     }
 
     pub fn draft(&self, instance: &str, method: &str, args: Value) -> Call {
-        let mut salt = [0; 8];
-        getrandom::fill(&mut salt).unwrap();
-        Call {
-            fingerprint: self.genesis.fingerprint(),
-            valid_until_ms: chain_node::consensus::now_ms() + 300_000,
-            salt,
-            app: "chain".into(),
-            instance: instance.into(),
-            method: method.into(),
-            args,
-        }
+        self.caller().draft(instance, method, args)
     }
 
     pub fn sign(&self, call: Call) -> Transaction {

@@ -5,18 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chain_client::Client;
+use chain_types::TxId;
 use chain_types::api::{Phase, Status, TxStatus};
-use chain_types::{Transaction, TxId};
 
-use super::cluster::{Cluster, digest};
+use super::cluster::{Caller, Cluster, digest};
 
-/// Sends calls one after the other, from a list signed beforehand, until told to stop; gives the acknowledged ones.
-async fn load(client: Client, txs: Vec<Transaction>, stop: Arc<AtomicBool>) -> Vec<TxId> {
+/// Sends calls one after the other until told to stop; gives the acknowledged ones.
+async fn load(client: Client, caller: Caller, worker: u64, stop: Arc<AtomicBool>) -> Vec<TxId> {
     let mut acknowledged = Vec::new();
-    for tx in txs {
+    for n in 0.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
+        let tx = caller.anchor(&[digest(worker << 32 | n)]);
         // A node may die with the request; the same bytes again are safe.
         for _ in 0..400 {
             match client.submit(&tx, Duration::from_secs(5)).await {
@@ -40,8 +41,12 @@ pub struct Load {
 impl Load {
     pub fn start(cluster: &Cluster, workers: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let txs = |w: u64| (0..400).map(|n| cluster.anchor(&[digest(w << 32 | n)])).collect::<Vec<_>>();
-        let tasks = (0..workers).map(|w| tokio::spawn(load(cluster.client(), txs(w), stop.clone()))).collect();
+        let tasks = (0..workers).map(|w| {
+            // Each by another node, so that no single one stands between all of them and the chain.
+            let client = cluster.client_of(w as usize % cluster.hosts.len());
+            tokio::spawn(load(client, cluster.caller(), w, stop.clone()))
+        });
+        let tasks = tasks.collect();
         Self { stop, tasks }
     }
 

@@ -8,6 +8,7 @@ mod evidence;
 mod formats;
 mod load;
 mod log;
+mod partition;
 mod past;
 mod pruning;
 mod scale;

@@ -1,0 +1,131 @@
+//! The chain of a run: keys, genesis, stores in memory, the transactions that clients will send.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use chain_types::crypto::SigningKey;
+use chain_types::genesis::{Genesis, GenesisOrganisation, GenesisValidator, Governance, Membership, Text};
+use chain_types::{Call, Custody, Hash, Transaction, Validator, Value};
+
+use super::super::signing::{ChainSigner, ChainVerifier};
+use super::Bug;
+use super::byzantine::Mind;
+use super::faults::Faults;
+use super::node::Node;
+use super::random::Random;
+use super::verifier::Memo;
+use crate::store::Store;
+
+/// The world's clock when a run starts; genesis lies a second before.
+pub const START_MS: u64 = 1_700_000_000_000;
+/// Kept values of earlier heights; nothing asks for them here.
+const HISTORY: u64 = 4;
+
+pub struct Chain {
+    pub nodes: Vec<Node>,
+    pub clock: Arc<AtomicU64>,
+    pub transactions: Vec<Transaction>,
+}
+
+pub fn make(faults: &Faults, bug: Bug, random: &mut Random) -> Chain {
+    let mut keys: Vec<SigningKey> = (0..faults.validators).map(|_| key(random)).collect();
+    // Place in the set and number of the node are one.
+    keys.sort_by_key(SigningKey::public);
+    let administrator = key(random);
+    let genesis = genesis(&keys, &administrator);
+    let fingerprint = genesis.fingerprint();
+    let clock = Arc::new(AtomicU64::new(START_MS));
+    let verifier = Memo::new(ChainVerifier { fingerprint }, bug == Bug::AnySignature);
+    let mut nodes = Vec::new();
+    for (index, key) in keys.into_iter().enumerate() {
+        let (store, uses) = take_store(&genesis);
+        let mut node = Node::new(index, bug, ChainSigner { fingerprint, key }, verifier.clone(), store);
+        node.store_uses = uses;
+        (node.world_ms, node.skew_ms) = (clock.clone(), faults.skew_ms[index]);
+        let evils = faults.byzantine.iter().find(|(n, _)| *n == index);
+        node.mind = evils.map(|(_, evils)| Mind::new(evils.clone(), Random::new(random.next())));
+        nodes.push(node);
+    }
+    let transaction = |_| {
+        let call = Call {
+            fingerprint,
+            valid_until_ms: START_MS + 540_000,
+            salt: random.next().to_be_bytes(),
+            app: "chain".into(),
+            instance: "anchor".into(),
+            method: "digests".into(),
+            args: digests(random),
+        };
+        Transaction::sign(call, &administrator).unwrap()
+    };
+    let transactions = (0..faults.transactions).map(transaction).collect();
+    Chain { nodes, clock, transactions }
+}
+
+thread_local! {
+    /// Stores of earlier runs, and how often each was used.
+    static USED: RefCell<Vec<(Store, u32)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A wiped store keeps marks of what was deleted, which slow it down in the end.
+const USES: u32 = 60;
+
+fn take_store(genesis: &Genesis) -> (Store, u32) {
+    match USED.with_borrow_mut(Vec::pop) {
+        Some((store, uses)) if uses < USES => (store.wiped(genesis).unwrap(), uses + 1),
+        _ => (Store::in_memory(genesis, HISTORY).unwrap(), 1),
+    }
+}
+
+/// Keeps the store of a run that is over for a later one.
+pub fn give_back(store: Store, uses: u32) {
+    USED.with_borrow_mut(|used| used.push((store, uses)));
+}
+
+fn key(random: &mut Random) -> SigningKey {
+    SigningKey::from_seed(&Hash::of(&random.next().to_be_bytes()).0)
+}
+
+fn digests(random: &mut Random) -> Value {
+    let many = random.between(1, 3);
+    let one = |_| Value::Bytes(Hash::of(&random.next().to_be_bytes()).0.to_vec());
+    Value::Map(vec![("digests".into(), Value::Array((0..many).map(one).collect()))])
+}
+
+fn genesis(keys: &[SigningKey], administrator: &SigningKey) -> Genesis {
+    let validators = keys.iter().enumerate().map(|(n, key)| {
+        let (public, name) = (key.public(), format!("validator-{}", n + 1));
+        let validator = Validator {
+            consensus_key: public,
+            cosigner_key: public,
+            log_key: public,
+            power: 1,
+            organisation: "bureau".into(),
+        };
+        GenesisValidator { name, validator }
+    });
+    let title = Text { zh: "局".into(), en: "Bureau".into() };
+    let (id, administrator, custody) = ("bureau".to_owned(), administrator.public(), Custody::Own);
+    Genesis {
+        chain_id: "city.tenant.main".into(),
+        profile: "intl".into(),
+        rules: 1,
+        time_ms: START_MS - 1_000,
+        governance: Governance::Platform,
+        membership: Membership::Delegated,
+        heartbeat_ms: 600_000,
+        trusting_period_ms: 1_000_000,
+        steward: administrator,
+        validators: validators.collect(),
+        organisations: vec![GenesisOrganisation { id, title, administrator, custody }],
+        operator: "bureau".into(),
+    }
+}
+
+/// For the planted bug that takes chance from elsewhere.
+pub fn unseeded() -> u64 {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).unwrap();
+    u64::from_be_bytes(bytes)
+}
