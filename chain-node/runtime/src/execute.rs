@@ -1,13 +1,13 @@
 //! The algorithm of a block: every call in order, each wholly or not at all.
 
-use chain_types::account::{Account, AccountStatus};
+use chain_types::account::{Account, AccountStatus, Custody};
 use chain_types::manifest::Code;
 use chain_types::outcome::Event;
 use chain_types::{Fingerprint, Hash, Transaction, TxOutcome, ValidatorSet, state};
 
 use crate::RULES_VERSION;
 use crate::call::{CallContext, CallError, CallResult, refuse};
-use crate::modules::{self, Applications};
+use crate::modules::{self, Applications, governance};
 use crate::overlay::Overlay;
 use crate::state::{Changes, StateError, StateView};
 
@@ -55,7 +55,8 @@ pub fn execute<S: StateView>(
             context.height
         )));
     }
-    let mut block = Execution { state: Overlay::new(view), applications: Applications::default(), context };
+    let (state, applications) = (Overlay::new(view), Applications::default());
+    let mut block = Execution { state, applications, context, next_validators: None };
     let mut log_size = context.log_size;
     let mut effects = Vec::with_capacity(txs.len());
     for tx in txs {
@@ -63,13 +64,15 @@ pub fn execute<S: StateView>(
         log_size = add(log_size, one.outcome.entries)?;
         effects.push(one);
     }
-    Ok(BlockEffects { changes: block.state.into_changes(), txs: effects, log_size, next_validators: None })
+    let next_validators = block.next_validators;
+    Ok(BlockEffects { changes: block.state.into_changes(), txs: effects, log_size, next_validators })
 }
 
 struct Execution<'v, 'c> {
     state: Overlay<'v>,
     applications: Applications,
     context: &'c BlockContext,
+    next_validators: Option<ValidatorSet>,
 }
 
 /// What a call leaves beside its changes.
@@ -77,14 +80,16 @@ struct Applied {
     events: Vec<Event>,
     digests: Vec<Hash>,
     changed_app: Option<String>,
+    next_validators: Option<ValidatorSet>,
 }
 
 impl Execution<'_, '_> {
     fn transaction(&mut self, tx: &Transaction, log_size: u64) -> Result<TxEffects, StateError> {
         let outcome = |verdict, entries| TxOutcome { tx: tx.id(), verdict, first_entry: log_size, entries };
         match self.call(tx) {
-            Ok(Applied { events, digests, changed_app }) => {
+            Ok(Applied { events, digests, changed_app, next_validators }) => {
                 self.state.keep();
+                self.next_validators = next_validators.or(self.next_validators.take());
                 changed_app.iter().for_each(|app| self.applications.forget(app));
                 let entries = add(1, digests.len() as u64)?;
                 Ok(TxEffects { outcome: outcome(Ok(events), entries), digests })
@@ -103,7 +108,11 @@ impl Execution<'_, '_> {
             return refuse(Code::WrongChain, []);
         }
         let account: Option<Account> = self.state.get(&state::account_key(&tx.kid()))?;
+        let is_steward = account.is_none()
+            && (call.app.as_str(), call.instance.as_str()) == (state::CHAIN_APP, "governance")
+            && governance::steward(&mut self.state)? == Some(tx.kid());
         let account = match account {
+            None if is_steward => nobody(),
             None => return refuse(Code::AccountUnbound, []),
             Some(a) if a.status == AccountStatus::Suspended => return refuse(Code::AccountSuspended, []),
             Some(account) => account,
@@ -114,16 +123,29 @@ impl Execution<'_, '_> {
             tx: tx.id(),
             kid: tx.kid(),
             account: &account,
+            is_steward,
             app: &call.app,
             instance: &call.instance,
             method: &call.method,
             events: Vec::new(),
             digests: Vec::new(),
             changed_app: None,
+            next_validators: None,
         };
         modules::dispatch(&mut context, &mut self.applications, &call.args)?;
-        let CallContext { events, digests, changed_app, .. } = context;
-        Ok(Applied { events, digests, changed_app })
+        let CallContext { events, digests, changed_app, next_validators, .. } = context;
+        Ok(Applied { events, digests, changed_app, next_validators })
+    }
+}
+
+/// The steward acts for no organisation and administers nothing.
+fn nobody() -> Account {
+    Account {
+        organisation: String::new(),
+        administrator: false,
+        custody: Custody::Platform,
+        status: AccountStatus::Active,
+        label: String::new(),
     }
 }
 

@@ -33,6 +33,8 @@ pub const MAKER_DESK: u8 = 12;
 pub const SHOP_DESK: u8 = 13;
 /// Bound to `shop`, without any role.
 pub const IDLE: u8 = 14;
+/// Holds no account.
+pub const STEWARD: u8 = 200;
 
 pub fn genesis(governance: Governance) -> Genesis {
     let title = |t: &str| Text { zh: t.to_owned(), en: t.to_owned() };
@@ -61,7 +63,7 @@ pub fn genesis(governance: Governance) -> Genesis {
         membership: Membership::Delegated,
         heartbeat_ms: 600_000,
         trusting_period_ms: 14 * 86_400_000,
-        steward: key(200).public(),
+        steward: key(STEWARD).public(),
         validators: (0..4).map(validator).collect(),
         organisations: [("city", CITY), ("maker", MAKER), ("shop", SHOP)].into_iter().map(organisation).collect(),
         operator: "city".to_owned(),
@@ -97,9 +99,13 @@ pub struct Chain {
 impl Chain {
     /// Genesis and nothing else.
     pub fn bare(governance: Governance) -> Self {
-        let genesis = genesis(governance);
+        Self::of(&genesis(governance))
+    }
+
+    /// The chain of a genesis and nothing else.
+    pub fn of(genesis: &Genesis) -> Self {
         let mut state = MemoryState::default();
-        state.apply(genesis_state(&genesis).unwrap());
+        state.apply(genesis_state(genesis).unwrap());
         let fingerprint = genesis.fingerprint();
         Self {
             state,

@@ -4,7 +4,7 @@ use chain_types::state::{CHAIN_APP, key, prefix};
 use chain_types::{PublicKey, Validator};
 use serde::Serialize;
 
-use super::state::{PARAMETERS, PROPOSAL, Parameters, Proposal, STEWARD, VALIDATORS};
+use super::state::{PARAMETERS, PROPOSAL, Parameters, Proposal, SET_CHANGE, STEWARD, SetChange, VALIDATORS};
 use crate::queries::{page, record};
 use crate::state::{StateError, StateView};
 
@@ -24,8 +24,14 @@ pub fn steward<S: StateView>(view: &S) -> Result<Option<PublicKey>, StateError> 
     record(view, &key(CHAIN_APP, "governance", STEWARD, b""))
 }
 
+/// The set that the last change leads to, in force or about to be.
 pub fn validators<S: StateView>(view: &S) -> Result<Vec<Validator>, StateError> {
     Ok(record(view, &key(CHAIN_APP, "governance", VALIDATORS, b""))?.unwrap_or_default())
+}
+
+/// The last change of the set of genesis, if there was one.
+pub fn last_set_change<S: StateView>(view: &S) -> Result<Option<SetChange>, StateError> {
+    record(view, &key(CHAIN_APP, "governance", SET_CHANGE, b""))
 }
 
 pub fn proposal<S: StateView>(view: &S, number: u64) -> Result<Option<ProposalView>, StateError> {

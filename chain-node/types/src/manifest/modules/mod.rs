@@ -68,6 +68,8 @@ pub enum ArgKind {
     Fields,
     /// A governance action.
     Action,
+    /// A change of the validator set.
+    Change,
     /// Text, numbers, lists and maps as they are.
     Open,
 }
