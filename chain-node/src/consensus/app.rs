@@ -21,6 +21,7 @@ use super::parts::{self, Assembly, Part, PartInit};
 use super::proposals::{Freshness, Proposals};
 use super::signing::{ChainSigner, part_bytes, round_number};
 use crate::config::Timeouts;
+use crate::identity::Guard;
 use crate::ledger::{Candidate, Draft, Ledger, Tip, block_time, build};
 use crate::mempool::Mempool;
 use crate::store::{Proposal, StoreError};
@@ -46,6 +47,7 @@ pub struct App {
     pub peer_height: watch::Receiver<u64>,
     /// Asks for an empty block now.
     pub heartbeat: Arc<tokio::sync::Notify>,
+    pub guard: Arc<Guard>,
 }
 
 /// A commit that a worker finished.
@@ -296,6 +298,7 @@ impl Running {
         self.proposals.drop_through(commit.height);
         self.assembly.drop_below(commit.height + 1);
         self.heartbeat_asked = false;
+        self.app.guard.on_committed(tip.height, tip.time_ms);
         let _ = commit.reply.send(());
         Ok(())
     }
@@ -339,8 +342,9 @@ impl Running {
         Situation {
             has_includable: self.app.mempool.has_includable(block_time(tip, now_ms())),
             is_sealed: tip.is_empty,
-            set_change_pending: tip.validators != tip.next_validators,
-            heartbeat_due: self.heartbeat_asked || self.heartbeat_in().is_zero(),
+            set_change_pending: tip.is_set_changing,
+            // A node that watches for its own key needs blocks to watch.
+            heartbeat_due: self.heartbeat_asked || self.app.guard.waits() || self.heartbeat_in().is_zero(),
             peer_is_ahead: (*self.app.peer_height.borrow()).max(self.part_above) > tip.height,
         }
     }

@@ -18,4 +18,4 @@ mod proposals;
 mod signing;
 
 pub use app::{Progress, now_ms};
-pub use engine::{Consensus, ConsensusError, Settings, start};
+pub use engine::{Consensus, ConsensusError, EnginePeers, Settings, start};

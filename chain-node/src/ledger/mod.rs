@@ -36,6 +36,8 @@ pub struct Tip {
     pub validators: ValidatorSet,
     /// Decides the height after that.
     pub next_validators: ValidatorSet,
+    /// A change of the set is executed and its first block is not decided yet.
+    pub is_set_changing: bool,
 }
 
 /// A block that was committed, for whoever waits.
@@ -125,14 +127,17 @@ impl Ledger {
             frontier: frontier.clone(),
         })?;
         *frontier = edge;
+        let next_validators = effects.next_validators.unwrap_or_else(|| tip.next_validators.clone());
         let next = Tip {
             height: header.height,
             id: candidate.proposal.id,
             time_ms: header.time_ms,
             is_empty: candidate.txs.is_empty(),
             roots,
+            // `tip.validators` decided this block.
+            is_set_changing: tip.validators != tip.next_validators || tip.next_validators != next_validators,
             validators: tip.next_validators.clone(),
-            next_validators: effects.next_validators.unwrap_or_else(|| tip.next_validators.clone()),
+            next_validators,
         };
         self.tip.send_replace(Arc::new(next));
         let outcomes = effects.txs.into_iter().map(|tx| tx.outcome).collect();
@@ -155,5 +160,6 @@ fn load_tip(store: &Store) -> Result<Tip, StoreError> {
         }
     };
     let (validators, next_validators) = (store.validators(height + 1)?, store.validators(height + 2)?);
-    Ok(Tip { height, id, time_ms, is_empty, roots, validators, next_validators })
+    let is_set_changing = store.validators(height)? != validators || validators != next_validators;
+    Ok(Tip { height, id, time_ms, is_empty, roots, validators, next_validators, is_set_changing })
 }

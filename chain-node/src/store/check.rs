@@ -8,7 +8,7 @@ use chain_types::encoding::Encode;
 use chain_types::log_entry::{DigestEntry, call_entry};
 use chain_types::merkle::{self, Frontier};
 use chain_types::outcome::results_root;
-use chain_types::{BlockId, Hash, Transaction};
+use chain_types::{BlockId, Hash, Transaction, ValidatorSet};
 use serde::Serialize;
 
 use super::{Store, StoreError};
@@ -30,6 +30,8 @@ struct Walk<'a> {
     log: Frontier,
     parent: BlockId,
     time_ms: u64,
+    /// What genesis and the blocks so far say, for the next height and the one after.
+    sets: [ValidatorSet; 2],
     transactions: u64,
 }
 
@@ -39,7 +41,8 @@ pub fn check(store: &Store, mut progress: impl FnMut(u64)) -> Result<Summary, St
     state.apply(chain_runtime::genesis_state(store.genesis()).map_err(|e| StoreError::Damaged(e.to_string()))?);
     let parent = BlockId(store.fingerprint().0);
     let time_ms = store.genesis().time_ms;
-    let mut walk = Walk { store, state, log: Frontier::default(), parent, time_ms, transactions: 0 };
+    let sets = [store.genesis().validator_set(), store.genesis().validator_set()];
+    let mut walk = Walk { store, state, log: Frontier::default(), parent, time_ms, sets, transactions: 0 };
     let tip = store.tip()?;
     for height in 1..=tip {
         walk.block(height).map_err(|e| match e {
@@ -54,13 +57,14 @@ pub fn check(store: &Store, mut progress: impl FnMut(u64)) -> Result<Summary, St
 impl Walk<'_> {
     fn block(&mut self, height: u64) -> Result<(), StoreError> {
         let record = self.store.block(height)?.ok_or_else(|| fault("it is missing"))?;
-        let (header, set) = (&record.block.header, self.store.validators(height)?);
+        let (header, [set, next]) = (&record.block.header, self.sets.clone());
         let before = self.store.roots(height - 1)?;
         let rules = [
             (header.height == height, "height"),
             (header.parent == self.parent, "parent"),
             (header.time_ms > self.time_ms, "time"),
             (header.validators_hash == set.hash(), "validators_hash"),
+            (header.next_validators_hash == next.hash(), "next_validators_hash"),
             (header.state_root == before.state_root, "state_root"),
             (header.log_size == self.log.size() && header.log_root == self.log.root(), "log_root"),
             (header.results_root == before.results_root, "results_root"),
@@ -70,6 +74,14 @@ impl Walk<'_> {
         }
         let verdict = record.certificate.verify(self.store.fingerprint(), height, record.id, &set);
         verdict.map_err(|e| fault(&e.to_string()))?;
+        if self.store.validators(height)? != set {
+            return Err(fault("the stored validator set is not the one that the blocks give"));
+        }
+        if set != next
+            && self.store.set_changes(height + 1)?.last().is_none_or(|c| c.header != *header || c.next != next)
+        {
+            return Err(fault("the stored change of the validator set is not this block's"));
+        }
         let txs = self.transactions(&record.block.txs, height)?;
         self.execute(header, &txs)?;
         (self.parent, self.time_ms) = (record.id, header.time_ms);
@@ -107,6 +119,8 @@ impl Walk<'_> {
             log_size: self.log.size(),
         };
         let effects = execute(&self.state, &context, txs).map_err(|e| fault(&e.to_string()))?;
+        let [_, next] = self.sets.clone();
+        self.sets = [next.clone(), effects.next_validators.clone().unwrap_or(next)];
         for (tx, effect) in txs.iter().zip(&effects.txs).filter(|(_, effect)| effect.outcome.verdict.is_ok()) {
             self.log.append(merkle::leaf_hash(&call_entry(tx.bytes())), |_, _| ());
             for (position, digest) in (0u64..).zip(&effect.digests) {
@@ -116,7 +130,9 @@ impl Walk<'_> {
         }
         let outcomes: Vec<_> = effects.txs.into_iter().map(|tx| tx.outcome).collect();
         let stored = self.store.roots(header.height)?;
-        if stored.results_root != results_root(&outcomes) || self.store.results(header.height)? != outcomes {
+        // By their bytes: the fields of an event have one order there, and any in memory.
+        let rows = results_root(&self.store.results(header.height)?);
+        if stored.results_root != results_root(&outcomes) || stored.results_root != rows {
             return Err(fault("executing it again gives other results"));
         }
         if (stored.log_size, stored.log_root) != (self.log.size(), self.log.root()) {

@@ -12,7 +12,8 @@ pub const FORMAT: u64 = 1;
 /// One kind of row each. Heights and indexes are big-endian, so that rows lie in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
-    /// `format`, `genesis`, `tip`.
+    /// `format`, `genesis`, `tip`; `set` ‖ height → the validators from that height on; `change` ‖ height → how the block
+    /// before that height proves them.
     Meta,
     /// height ‖ round ‖ block id → proposal: every block that may still be decided, and every decided one.
     Block,

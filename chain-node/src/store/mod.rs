@@ -6,9 +6,11 @@
 
 mod columns;
 mod commit;
+mod identity;
 mod log;
 mod proposals;
 mod read;
+mod sets;
 mod tree;
 
 pub mod check;

@@ -32,20 +32,20 @@ async fn load(client: Client, txs: Vec<Transaction>, stop: Arc<AtomicBool>) -> V
     acknowledged
 }
 
-struct Load {
+pub struct Load {
     stop: Arc<AtomicBool>,
     tasks: Vec<tokio::task::JoinHandle<Vec<TxId>>>,
 }
 
 impl Load {
-    fn start(cluster: &Cluster, workers: u64) -> Self {
+    pub fn start(cluster: &Cluster, workers: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let txs = |w: u64| (0..400).map(|n| cluster.anchor(&[digest(w << 32 | n)])).collect::<Vec<_>>();
         let tasks = (0..workers).map(|w| tokio::spawn(load(cluster.client(), txs(w), stop.clone()))).collect();
         Self { stop, tasks }
     }
 
-    async fn finish(self) -> Vec<TxId> {
+    pub async fn finish(self) -> Vec<TxId> {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Vec::new();
         for task in self.tasks {
@@ -55,7 +55,7 @@ impl Load {
     }
 }
 
-async fn all_committed(cluster: &Cluster, acknowledged: &[TxId]) {
+pub async fn all_committed(cluster: &Cluster, acknowledged: &[TxId]) {
     let client = cluster.client();
     for id in acknowledged {
         let info = client.transaction(*id).await.unwrap();

@@ -5,4 +5,6 @@ mod cluster;
 mod crash;
 mod evidence;
 mod formats;
+mod identity;
+mod sets;
 mod start;
