@@ -48,7 +48,7 @@ impl NodeError {
             Self::DiskFull { .. } => 20,
             Self::DuplicateIdentity(_) => 21,
             Self::Store(e) | Self::Consensus(ConsensusError::Store(e)) => match e {
-                StoreError::Newer { .. } => 23,
+                StoreError::Newer { .. } | StoreError::Rules { .. } => 23,
                 StoreError::Damaged(_) | StoreError::OtherChain { .. } | StoreError::Empty { .. } => 22,
                 StoreError::Open { .. } | StoreError::Write(_) | StoreError::Read(_) => 1,
             },

@@ -3,9 +3,9 @@
 use chain_types::account::{Account, AccountStatus, Custody};
 use chain_types::manifest::Code;
 use chain_types::outcome::Event;
-use chain_types::{Fingerprint, Hash, Transaction, TxOutcome, ValidatorSet, state};
+use chain_types::{Fingerprint, Hash, PublicKey, Transaction, TxOutcome, ValidatorSet, state};
 
-use crate::RULES_VERSION;
+use crate::NEWEST_RULES;
 use crate::call::{CallContext, CallError, CallResult, refuse};
 use crate::modules::{self, Applications, governance};
 use crate::overlay::Overlay;
@@ -21,6 +21,17 @@ pub struct BlockContext {
     pub time_ms: u64,
     /// Log entries before the block.
     pub log_size: u64,
+    /// Whose turn it was to propose, and how far the rounds went.
+    pub turn: Turn,
+}
+
+/// What a header and the set of its height tell of its proposers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// The proposer of round 0.
+    pub first: PublicKey,
+    /// The round in which the block was built; above 0 the first proposer missed its turn.
+    pub round: u32,
 }
 
 /// What one transaction did.
@@ -48,10 +59,10 @@ pub fn execute<S: StateView>(
     context: &BlockContext,
     txs: &[Transaction],
 ) -> Result<BlockEffects, StateError> {
-    if context.version != RULES_VERSION {
+    if !(1..=NEWEST_RULES).contains(&context.version) {
         let found = context.version;
         return Err(StateError(format!(
-            "block {} has rules {found}; this version knows {RULES_VERSION}",
+            "block {} has rules {found}; this version knows them up to {NEWEST_RULES}",
             context.height
         )));
     }
@@ -63,6 +74,10 @@ pub fn execute<S: StateView>(
         let one = block.transaction(tx, log_size)?;
         log_size = add(log_size, one.outcome.entries)?;
         effects.push(one);
+    }
+    if context.version >= 2 {
+        governance::turns::count(&mut block.state, &context.turn, context.height)?;
+        block.state.keep();
     }
     let next_validators = block.next_validators;
     Ok(BlockEffects { changes: block.state.into_changes(), txs: effects, log_size, next_validators })

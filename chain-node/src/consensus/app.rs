@@ -179,7 +179,7 @@ impl Running {
             // A low cap would cost liveness on a slow network; none would cost hours after a long outage.
             max_timeout: Duration::from_secs(10),
         };
-        HeightParams::new(Validators::of(&tip.validators), timeouts, None)
+        HeightParams::new(Validators::of(&tip.validators, &tip.skipped), timeouts, None)
     }
 
     fn on_round(&mut self, height: u64, round: Round) -> Result<Vec<ProposedValue<ChainContext>>, StoreError> {

@@ -142,7 +142,7 @@ impl ChainSigner {
     /// On disk when it returns: the guard's file is synced once a round.
     fn reserve(&self, height: Height, round: Round) -> Result<(), Error> {
         let reserved = tokio::task::block_in_place(|| self.guard.reserve(position(height, round)));
-        reserved.map_err(|e| Error::from_source(e))
+        reserved.map_err(Error::from_source)
     }
 }
 

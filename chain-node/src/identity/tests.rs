@@ -169,9 +169,7 @@ proptest! {
         let after = std::fs::read(&path).unwrap();
         // The first write went to slot 1, the second to slot 0.
         let mut torn = after.clone();
-        for at in cut..512 {
-            torn[at] = garbage;
-        }
+        torn[cut..512].fill(garbage);
         std::fs::write(&path, &torn).unwrap();
         let (_, found) = IdentityFile::open(&path).unwrap();
         let found = found.unwrap().last.height;

@@ -87,9 +87,9 @@ fn a_built_block_passes_its_own_check_and_every_changed_field_fails() {
     chain.commit(vec![chain.anchor(1)]);
     let tip = chain.ledger.tip();
     let good = chain.candidate(vec![]).proposal.block.header;
-    let check = |header: &chain_types::Header| check_header(&tip, chain.ledger.fingerprint(), header);
+    let check = |header: &Header| check_header(&tip, chain.ledger.fingerprint(), header);
     assert_eq!(check(&good), Ok(()));
-    let wrong = |change: fn(&mut chain_types::Header)| {
+    let wrong = |change: fn(&mut Header)| {
         let mut header = good.clone();
         change(&mut header);
         check(&header)

@@ -2,7 +2,7 @@
 //! the state. Trusts nothing but the genesis that the store holds.
 
 use chain_runtime::state::MemoryState;
-use chain_runtime::{BlockContext, execute};
+use chain_runtime::{execute, queries};
 use chain_types::crypto;
 use chain_types::encoding::Encode;
 use chain_types::log_entry::{DigestEntry, call_entry};
@@ -12,6 +12,7 @@ use chain_types::{BlockId, Hash, Transaction, ValidatorSet};
 use serde::Serialize;
 
 use super::{Store, StoreError};
+use crate::ledger::block_context;
 
 /// What a whole store holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,13 +112,15 @@ impl Walk<'_> {
     }
 
     fn execute(&mut self, header: &chain_types::Header, txs: &[Transaction]) -> Result<(), StoreError> {
-        let context = BlockContext {
-            version: header.version,
-            fingerprint: header.fingerprint,
-            height: header.height,
-            time_ms: header.time_ms,
-            log_size: self.log.size(),
-        };
+        let state = |e: chain_runtime::StateError| fault(&e.to_string());
+        let skipped = queries::skipped(&self.state, header.height).map_err(state)?;
+        let rules = queries::rules(&self.state, self.store.genesis().rules, header.height).map_err(state)?;
+        let [set, _] = self.sets.clone();
+        let proposer = set.proposer_skipping(header.height, header.round, &skipped).map(|v| v.consensus_key);
+        if header.version != rules || proposer != Some(header.proposer) {
+            return Err(fault("header field `version` or `proposer` does not follow the block before"));
+        }
+        let context = block_context(header, self.log.size(), &set, &skipped)?;
         let effects = execute(&self.state, &context, txs).map_err(|e| fault(&e.to_string()))?;
         let [_, next] = self.sets.clone();
         self.sets = [next.clone(), effects.next_validators.clone().unwrap_or(next)];

@@ -6,5 +6,6 @@ mod crash;
 mod evidence;
 mod formats;
 mod identity;
+mod rules;
 mod sets;
 mod start;

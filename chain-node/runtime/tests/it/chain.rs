@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain_runtime::{BlockContext, BlockEffects, MemoryState, execute, genesis_state};
+use chain_runtime::{BlockContext, BlockEffects, MemoryState, Turn, execute, genesis_state};
 use chain_types::account::Custody;
 use chain_types::crypto::SigningKey;
 use chain_types::encoding::to_value;
@@ -33,6 +33,8 @@ pub const MAKER_DESK: u8 = 12;
 pub const SHOP_DESK: u8 = 13;
 /// Bound to `shop`, without any role.
 pub const IDLE: u8 = 14;
+/// A block of round 0.
+pub const ON_TIME: Turn = Turn { first: PublicKey([0; 32]), round: 0 };
 /// Holds no account.
 pub const STEWARD: u8 = 200;
 
@@ -109,7 +111,7 @@ impl Chain {
         let fingerprint = genesis.fingerprint();
         Self {
             state,
-            context: BlockContext { version: 1, fingerprint, height: 1, time_ms: START_MS, log_size: 0 },
+            context: BlockContext { version: 1, fingerprint, height: 1, time_ms: START_MS, log_size: 0, turn: ON_TIME },
             salt: 0,
         }
     }

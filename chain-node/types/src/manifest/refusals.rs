@@ -79,6 +79,9 @@ codes! {
     ValidatorKeyInvalid "validator_key_invalid" "{key} 不是可用于签名的 Ed25519 公钥" "{key} is not an Ed25519 key that can sign";
     TooFewValidators "too_few_validators" "一条链至少保留 {min} 个验证者" "a chain keeps at least {min} validators";
     TooManyValidators "too_many_validators" "一条链至多有 {max} 个验证者" "a chain has at most {max} validators";
+    RulesPending "rules_pending" "规则 {version} 已定于高度 {height} 生效，届时才能再次升级" "rules {version} take effect at height {height}; the next upgrade can be agreed on from then on";
+    RulesNotNext "rules_not_next" "只能升级到规则 {version}" "rules are upgraded one by one: the next are {version}";
+    RulesTooSoon "rules_too_soon" "规则最早可从高度 {height} 起升级" "rules can change from height {height} on at the earliest";
 
     // Applications.
     AppExists "app_exists" "应用 {app} 已安装过，请换一个名称" "application {app} was installed already; choose another name";

@@ -15,6 +15,16 @@ pub enum Action {
     AdmitOrganisation(AdmitOrganisation),
     /// Adds, removes, replaces or rotates one validator.
     ChangeValidators(Change),
+    /// Has the chain change to the next execution rules.
+    UpgradeRules(UpgradeRules),
+}
+
+/// One version up, from a height some blocks ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeRules {
+    pub version: u32,
+    pub from_height: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::calls::{Action, AdmitOrganisation, Approve, Propose};
 use super::state::{PARAMETERS, PROPOSAL, Parameters, Proposal, ProposalStatus, STEWARD_PROPOSER};
-use super::validators;
+use super::{rules, validators};
 use crate::call::{CallContext, CallResult, ensure, refuse};
 use crate::modules::identity;
 use crate::state::StateError;
@@ -106,6 +106,7 @@ fn check(call: &mut CallContext<'_, '_>, action: &Action) -> CallResult {
     match action {
         Action::AdmitOrganisation(new) => identity::check_organisation(call, &new.id, &new.title),
         Action::ChangeValidators(change) => validators::check(call, change).map(drop),
+        Action::UpgradeRules(upgrade) => rules::check(call, upgrade),
     }
 }
 
@@ -113,6 +114,7 @@ fn carry_out(call: &mut CallContext<'_, '_>, action: &Action) -> CallResult {
     match action {
         Action::AdmitOrganisation(new) => admit_organisation(call, new),
         Action::ChangeValidators(change) => validators::carry_out(call, change),
+        Action::UpgradeRules(upgrade) => rules::carry_out(call, upgrade),
     }
 }
 

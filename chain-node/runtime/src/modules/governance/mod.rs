@@ -8,7 +8,9 @@
 pub mod calls;
 mod execute;
 pub mod queries;
+mod rules;
 pub mod state;
+pub mod turns;
 mod validators;
 
 pub use execute::parameters;

@@ -13,6 +13,8 @@ pub const STEWARD: &str = "steward";
 pub const VALIDATORS: &str = "validators";
 /// The last change of the validators; none if they are those of genesis.
 pub const SET_CHANGE: &str = "set_change";
+/// The newest rules that were agreed on; none while the chain keeps those of genesis.
+pub const RULES: &str = "rules";
 /// What stands as the proposer of a steward's proposal; no organisation can be called so.
 pub const STEWARD_PROPOSER: &str = "@steward";
 /// Proposals by number, 8 bytes.
@@ -61,6 +63,14 @@ pub struct SetChange {
     /// The block that executed it.
     pub height: u64,
     /// The first height that the new set decides; until that block is there no other change is made.
+    pub from_height: u64,
+}
+
+/// Execution rules, and the first height that has them. Before it the chain has the rules before these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    pub version: u32,
     pub from_height: u64,
 }
 

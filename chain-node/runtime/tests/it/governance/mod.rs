@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::chain::*;
 
+mod rules;
 mod validators;
 
 #[derive(Serialize, Clone)]
@@ -111,4 +112,5 @@ pub fn refusals() {
     under_platform_the_operator_alone_decides();
     under_self_more_than_half_of_the_founders_decide_with_their_own_keys();
     validators::refusals();
+    rules::refusals();
 }

@@ -136,6 +136,13 @@ fn action(path: &str, json: &Json) -> Result<Value, ArgumentFault> {
     enum Action {
         AdmitOrganisation(Admit),
         ChangeValidators(Change),
+        UpgradeRules(Upgrade),
+    }
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Upgrade {
+        version: u32,
+        from_height: u64,
     }
     #[derive(serde::Serialize, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -152,6 +159,10 @@ fn action(path: &str, json: &Json) -> Result<Value, ArgumentFault> {
         },
         Ok(Action::ChangeValidators(change)) => match to_value(&change) {
             Ok(change) => Ok(Value::Map(vec![(Value::from("change_validators"), change)])),
+            Err(e) => wrong(path, "无法编码", &e.to_string()),
+        },
+        Ok(Action::UpgradeRules(upgrade)) => match to_value(&upgrade) {
+            Ok(upgrade) => Ok(Value::Map(vec![(Value::from("upgrade_rules"), upgrade)])),
             Err(e) => wrong(path, "无法编码", &e.to_string()),
         },
         Err(e) => wrong(path, "不是治理事项", &e.to_string()),

@@ -55,7 +55,7 @@ pub(super) const GOVERNANCE: ModuleSpec = ModuleSpec {
     ],
     guards: &[],
     kinds: &[],
-    events: &["proposed", "approved", "organisation_admitted", "validators_changed"],
+    events: &["proposed", "approved", "organisation_admitted", "validators_changed", "rules_upgraded"],
     refusals: &[
         Code::NotAdministrator,
         Code::AccountExists,
@@ -74,6 +74,9 @@ pub(super) const GOVERNANCE: ModuleSpec = ModuleSpec {
         Code::ValidatorUnknown,
         Code::ValidatorKeyTaken,
         Code::ValidatorKeyInvalid,
+        Code::RulesPending,
+        Code::RulesNotNext,
+        Code::RulesTooSoon,
         Code::TooFewValidators,
         Code::TooManyValidators,
     ],
