@@ -8,7 +8,7 @@ use chain_types::{Hash, PublicKey};
 use serde::{Deserialize, Serialize};
 
 /// `node.toml`. Relative paths are relative to the file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The validator's name within the chain, such as `notary-1`.
@@ -41,7 +41,7 @@ fn here() -> PathBuf {
 }
 
 /// Addresses that the node listens on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
     /// Consensus among validators (port 26656 by convention).
@@ -71,7 +71,7 @@ pub struct Peer {
 }
 
 /// Who may use the parts of the API that are not public.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Access {
     /// SHA-256 of the members' bearer tokens.
@@ -85,7 +85,7 @@ pub struct Access {
 }
 
 /// What the node refuses beyond.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Transactions that may wait.
@@ -113,7 +113,7 @@ impl Default for Limits {
 }
 
 /// Consensus timeouts; each grows by half with every round, to at most 10 s.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     pub propose_ms: u64,
@@ -222,6 +222,11 @@ impl Config {
             return Err("retention.archive needs retention.keep_blocks: how many blocks stay in the store");
         }
         Ok(())
+    }
+
+    /// Without what a reload takes over: a difference here needs a restart.
+    pub fn at_start(&self) -> Self {
+        Self { peers: Vec::new(), access: Access::default(), ..self.clone() }
     }
 
     pub fn data_dir(&self) -> PathBuf {

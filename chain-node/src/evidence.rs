@@ -110,7 +110,7 @@ fn package(
     };
     let evidence = Evidence {
         genesis: store.genesis().to_bytes(),
-        set_changes: Vec::new(),
+        set_changes: store.set_changes(height)?,
         subject,
         account,
         sealing: sealing.block.header,

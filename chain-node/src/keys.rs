@@ -50,11 +50,54 @@ impl NodeKeys {
         })
     }
 
+    /// The keys of an announced rotation: those of `next/` inside the folder, with the peer key as it is. None if there is
+    /// no rotation or it is done.
+    pub fn next(&self, dir: &Path) -> Result<Option<Self>, KeyError> {
+        let dir = dir.join(NEXT);
+        // The consensus key is moved last, so without it there is nothing left to do.
+        if !dir.join("consensus.key").exists() {
+            return Ok(None);
+        }
+        let load = |name: &str| match load_key(&dir.join(name)) {
+            // Moved already, when a crash interrupted the move.
+            Err(KeyError::Read { .. }) => load_key(&dir.join("..").join(name)),
+            other => other,
+        };
+        Ok(Some(Self {
+            consensus: load("consensus.key")?,
+            peer: self.peer.clone(),
+            log: load("log.key")?,
+            cosigner: load("cosigner.key")?,
+        }))
+    }
+
+    /// Writes consensus, log and cosigner key for a rotation to come; refuses to replace keys that wait already.
+    pub fn save_next(&self, dir: &Path) -> Result<(), KeyError> {
+        let next = dir.join(NEXT);
+        let dir = make_private(&next)?;
+        save_key(&dir.join("log.key"), &self.log)?;
+        save_key(&dir.join("cosigner.key"), &self.cosigner)?;
+        save_key(&dir.join("consensus.key"), &self.consensus)
+    }
+
+    /// Puts the waiting keys in the place of the old ones, which are gone then: nobody may sign with them any more. A
+    /// crash in between is finished by the next call.
+    pub fn promote(dir: &Path) -> Result<(), KeyError> {
+        let next = dir.join(NEXT);
+        let failed = |source| KeyError::Write { path: next.clone(), source };
+        for name in ["log.key", "cosigner.key", "consensus.key"] {
+            match fs::rename(next.join(name), dir.join(name)) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                other => other.map_err(failed)?,
+            }
+        }
+        fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
+        fs::remove_dir(&next).map_err(failed)
+    }
+
     /// Writes all four; refuses to replace one that exists.
     pub fn save(&self, dir: &Path) -> Result<(), KeyError> {
-        let failed = |source| KeyError::Write { path: dir.into(), source };
-        fs::create_dir_all(dir).map_err(failed)?;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+        let dir = make_private(dir)?;
         save_key(&dir.join("consensus.key"), &self.consensus)?;
         save_key(&dir.join("peer.key"), &self.peer)?;
         save_key(&dir.join("log.key"), &self.log)?;
@@ -71,6 +114,16 @@ impl NodeKeys {
             organisation: organisation.to_owned(),
         }
     }
+}
+
+/// Where the keys of a rotation wait until the chain names them.
+const NEXT: &str = "next";
+
+fn make_private(dir: &Path) -> Result<&Path, KeyError> {
+    let failed = |source| KeyError::Write { path: dir.into(), source };
+    fs::create_dir_all(dir).map_err(failed)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+    Ok(dir)
 }
 
 /// A key of fresh randomness.
@@ -99,4 +152,28 @@ pub fn save_key(path: &Path, key: &SigningKey) -> Result<(), KeyError> {
     let mut file = open.map_err(failed)?;
     let text = zeroize::Zeroizing::new(hex::encode(key.seed()));
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_keys_take_over_and_a_crash_in_between_is_finished() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path();
+        let (old, new) = (NodeKeys::generate().unwrap(), NodeKeys::generate().unwrap());
+        old.save(dir).unwrap();
+        assert!(old.next(dir).unwrap().is_none());
+        new.save_next(dir).unwrap();
+        assert!(new.save_next(dir).is_err(), "keys that wait are not replaced");
+        // A crash after the first of the three moves.
+        fs::rename(dir.join("next/log.key"), dir.join("log.key")).unwrap();
+        let next = NodeKeys::load(dir).unwrap().next(dir).unwrap().unwrap();
+        assert_eq!(next.validator("bureau"), new.validator("bureau"));
+        NodeKeys::promote(dir).unwrap();
+        let now = NodeKeys::load(dir).unwrap();
+        assert_eq!((now.validator("bureau"), now.peer.public()), (new.validator("bureau"), old.peer.public()));
+        assert!(now.next(dir).unwrap().is_none());
+    }
 }

@@ -4,17 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain_types::Genesis;
+use chain_types::{Genesis, PublicKey, ValidatorSet};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
 use crate::admission::Admission;
-use crate::api::{self, Api};
+use crate::api::{self, Api, Parts};
 use crate::archive::Archive;
 use crate::checkpoint::Checkpoints;
 use crate::config::Config;
 use crate::consensus::{self, ConsensusError, Settings};
 use crate::gossip::Gossip;
+use crate::identity::{Found, Guard, Standing, Verdict};
 use crate::keys::NodeKeys;
 use crate::ledger::Ledger;
 use crate::mempool::{Capacity, Mempool};
@@ -36,17 +37,23 @@ pub enum NodeError {
     Sync(#[from] SyncError),
     #[error("failed to start: {0}")]
     Start(String),
+    #[error(
+        "key {0} votes from another place as well; stop the other copy for good, or give this node a new key by a change \
+         of the validators, then start it"
+    )]
+    DuplicateIdentity(PublicKey),
     #[error("only {free} bytes are free, {reserve} are kept in reserve; make room, then start the node again")]
     DiskFull { free: u64, reserve: u64 },
 }
 
 impl NodeError {
-    /// 20 disk reserve, 22 store damaged, 23 store newer, 24 configuration; 1 for what a restart may cure.
+    /// 20 disk reserve, 21 duplicate identity, 22 store damaged, 23 store newer, 24 configuration; 1 for what a restart may cure.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::DiskFull { .. } => 20,
+            Self::DuplicateIdentity(_) => 21,
             Self::Store(e) | Self::Consensus(ConsensusError::Store(e)) | Self::Sync(SyncError::Store(e)) => match e {
-                StoreError::Newer { .. } => 23,
+                StoreError::Newer { .. } | StoreError::Rules { .. } => 23,
                 StoreError::Damaged(_) | StoreError::OtherChain { .. } | StoreError::Empty { .. } => 22,
                 StoreError::Open { .. } | StoreError::Write(_) | StoreError::Read(_) => 1,
             },
@@ -57,8 +64,17 @@ impl NodeError {
     }
 }
 
-/// Runs until a signal, or an error that makes going on unsafe.
-pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), NodeError> {
+/// How a node ended that nothing is wrong with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By a signal.
+    Stopped,
+    /// To be started again at once, for this reason.
+    Restart(&'static str),
+}
+
+/// Runs until a signal, a reason to start anew, or an error that makes going on unsafe.
+pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<Ended, NodeError> {
     let genesis = read_genesis(&config)?;
     let keys = NodeKeys::load(&config.keys_dir()).map_err(|e| NodeError::Config(e.to_string()))?;
     // Let go of while a snapshot is fetched: a peer that asks this node for one must be refused, not kept waiting.
@@ -73,6 +89,8 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
     };
     let store = store.map_err(|e| NodeError::Start(e.to_string()))??;
     let ledger = Arc::new(Ledger::open(store)?);
+    let (keys, rotated_from) = take_over_rotated(keys, &config, &ledger)?;
+    let guard = Arc::new(guard(&config, &keys, rotated_from, &ledger)?);
     let capacity = Capacity { txs: config.limits.mempool_txs, bytes: config.limits.mempool_bytes };
     let mempool = Arc::new(Mempool::new(capacity));
     let rate = config.limits.account_rate_per_s;
@@ -80,8 +98,10 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
     let admission = Arc::new(admission.map_err(|e| NodeError::Start(e.to_string()))?);
     let peers = config.peers.clone();
     let checkpoints = Checkpoints::open(&config.home, &keys, ledger.clone());
-    let (gossip, peer_height) =
-        Gossip::new(peers, ledger.clone(), mempool.clone(), admission.clone(), checkpoints.clone());
+    let (gossip, peer_height) = {
+        let (mempool, admission) = (mempool.clone(), admission.clone());
+        Gossip::new(peers, ledger.clone(), mempool, admission, checkpoints.clone(), guard.clone())
+    };
     let heartbeat = Arc::new(Notify::new());
     let settings = Settings {
         config: &config,
@@ -90,9 +110,10 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
         mempool: mempool.clone(),
         peer_height,
         heartbeat: heartbeat.clone(),
+        guard: guard.clone(),
     };
     let running = consensus::start(settings).await?;
-    let progress = running.progress.clone();
+    let (progress, peers) = (running.progress.clone(), running.peers);
     let started = gossip.start(listeners.gossip, &keys, running.progress).await;
     started.map_err(|e| NodeError::Start(e.to_string()))?;
     tokio::spawn(checkpoints.run());
@@ -100,22 +121,89 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<(), 
         tokio::spawn(archive_old_blocks(ledger.clone()));
     }
     let (stop, stopping) = watch::channel(false);
-    let api = Api::new(&config, config_path, &keys, ledger.clone(), mempool, admission, gossip, progress, heartbeat);
+    let parts =
+        Parts { ledger: ledger.clone(), mempool, admission, gossip, progress, peers, heartbeat, guard: guard.clone() };
+    let api = Api::new(&config, config_path, &keys, parts);
     let servers = api::serve(api, listeners.api, listeners.metrics, listeners.admin, stopping);
     tracing::info!(name = config.name, height = ledger.tip().height, api = %config.listen.api, "the node runs");
     let ended = tokio::select! {
         ended = running.task => match ended {
-            Ok(result) => result.map_err(NodeError::from),
+            Ok(result) => result.map_err(NodeError::from).map(|()| Ended::Stopped),
             Err(e) => Err(NodeError::Start(format!("consensus ended: {e}"))),
         },
         behind = fetch::left_behind(&config, &ledger) => Err(behind.into()),
-        () = disk_runs_low(&config, reserve) => check_disk(&config, reserve),
-        () = signal() => Ok(()),
+        () = disk_runs_low(&config, reserve) => check_disk(&config, reserve).map(|()| Ended::Stopped),
+        verdict = guard.verdict() => match verdict {
+            Verdict::Restart(why) => Ok(Ended::Restart(why)),
+            Verdict::Duplicate => Err(NodeError::DuplicateIdentity(keys.consensus.public())),
+        },
+        () = rotated(&keys, &config, &ledger) => Ok(Ended::Restart("its keys were rotated")),
+        () = signal() => Ok(Ended::Stopped),
     };
     // Consensus is not asked to finish: everything that was acknowledged is on disk, and a restart goes on from there.
     stop.send_replace(true);
     let _ = tokio::time::timeout(Duration::from_secs(2), servers).await;
     ended
+}
+
+/// Whether the chain has rotated this node from its keys to those that wait.
+fn next_keys(keys: &NodeKeys, config: &Config, set: &ValidatorSet) -> Result<Option<NodeKeys>, NodeError> {
+    if set.index_of(&keys.consensus.public()).is_some() {
+        return Ok(None);
+    }
+    let next = keys.next(&config.keys_dir()).map_err(|e| NodeError::Config(e.to_string()))?;
+    Ok(next.filter(|next| set.index_of(&next.consensus.public()).is_some()))
+}
+
+/// The keys to run with, and the consensus key that they replaced just now.
+fn take_over_rotated(
+    keys: NodeKeys,
+    config: &Config,
+    ledger: &Ledger,
+) -> Result<(NodeKeys, Option<PublicKey>), NodeError> {
+    let Some(next) = next_keys(&keys, config, &ledger.tip().validators)? else { return Ok((keys, None)) };
+    NodeKeys::promote(&config.keys_dir()).map_err(|e| NodeError::Config(e.to_string()))?;
+    tracing::info!(from = keys.consensus.public().short(), to = next.consensus.public().short(), "took over new keys");
+    Ok((next, Some(keys.consensus.public())))
+}
+
+/// Whether this volume may vote with this key, from its identity file and what the store and the consensus log tell.
+fn guard(
+    config: &Config,
+    keys: &NodeKeys,
+    rotated_from: Option<PublicKey>,
+    ledger: &Ledger,
+) -> Result<Guard, NodeError> {
+    let (own, store) = (keys.consensus.public(), ledger.store());
+    let found = Found {
+        tip: ledger.tip().height,
+        had_identity: store.had_identity()?,
+        signed: store.last_signed(&own)?,
+        has_log: config.wal_dir().join("consensus.wal").exists(),
+    };
+    let failed = |e: std::io::Error| NodeError::Start(format!("the identity file in {}: {e}", config.home.display()));
+    let guard = Guard::open(&config.home, own, &found, rotated_from).map_err(failed)?;
+    if let Standing::Waits(why) = guard.standing() {
+        tracing::warn!(%why, "this node follows without voting until it has seen that its key votes nowhere else");
+    }
+    store.mark_identity()?;
+    Ok(guard)
+}
+
+/// Completes when the set that decides the next height holds the keys that wait instead of the present ones.
+async fn rotated(keys: &NodeKeys, config: &Config, ledger: &Ledger) {
+    let mut tip = ledger.watch_tip();
+    loop {
+        let set = tip.borrow_and_update().validators.clone();
+        match next_keys(keys, config, &set) {
+            Ok(Some(_)) => return,
+            Ok(None) => {}
+            Err(e) => tracing::error!(error = %e, "failed to read the keys of the rotation"),
+        }
+        if tip.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 fn open_store(config: &Config, genesis: &Genesis) -> Result<Store, StoreError> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chain_types::api::{BlockInfo, Problem, Status, TxInfo};
+use chain_types::api::{BlockInfo, Committed, Problem, Status, TxInfo, TxStatus};
 use chain_types::encoding::Decode;
 use chain_types::state::account_key;
-use chain_types::{CommitCertificate, Fingerprint, Genesis, Hash, Header, Transaction, TxId};
+use chain_types::{CommitCertificate, Fingerprint, Genesis, Hash, Header, Transaction, TxId, ValidatorSet};
 use reqwest::Url;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -26,6 +26,10 @@ const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(15);
 const SUBMIT_GRACE: Duration = Duration::from_secs(5);
 /// The longest that a node waits for a result.
 const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// How long one submission of [`Client::commit`] waits for its result, and the pause before the next.
+const COMMIT_WAIT: Duration = Duration::from_secs(10);
+const COMMIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// One chain, asked through its validators. Cheap to clone.
 #[derive(Clone)]
@@ -144,6 +148,34 @@ impl Client {
             .with("wait_ms", wait.as_millis())
             .within(wait + SUBMIT_GRACE);
         self.inner.transport.ask(&question, |body| tx_info(&body, id)).await
+    }
+
+    /// Submits the same bytes until the transaction is in a block, can be in none any more, or `patience` is over.
+    pub async fn commit(&self, tx: &Transaction, patience: Duration) -> Result<Committed, Error> {
+        let start = tokio::time::Instant::now();
+        loop {
+            let failed = match self.submit(tx, COMMIT_WAIT).await {
+                Ok(TxInfo { status: TxStatus::Committed(committed), .. }) => return Ok(committed),
+                Ok(TxInfo { status: TxStatus::Expired, .. }) => {
+                    return Err(refused(410, "expired", "no block took the call while it was valid".into()));
+                }
+                Ok(TxInfo { status: TxStatus::Pending, .. }) => {
+                    refused(503, "stalled", "no block has taken the call yet; look at the nodes' /status".into())
+                }
+                // A validator that is being restarted; its peers have the call, or get it now.
+                Err(e) if e.is_temporary() => e,
+                Err(e) => return Err(e),
+            };
+            if start.elapsed() >= patience {
+                return Err(failed);
+            }
+            tokio::time::sleep(COMMIT_PAUSE).await;
+        }
+    }
+
+    /// The newest validator set that is proven, and the first height that it decides: changes are followed from genesis.
+    pub async fn validators(&self) -> Result<(u64, ValidatorSet), Error> {
+        Ok(self.learn_sets().await?.newest())
     }
 
     /// Where a transaction stands, as a node knows it.
@@ -316,7 +348,7 @@ impl Client {
         let trusted = self.trusted().await?;
         let Some(organisation) = trusted.genesis.organisations.first() else { return Ok(trusted.sets) };
         let proven = self.evidence_of_state(&account_key(&organisation.administrator)).await?;
-        let mut sets = Sets::of(&trusted.genesis);
+        let mut sets = Sets::clone(&trusted.sets);
         sets.learn(&proven.evidence.set_changes);
         let sets = Arc::new(sets);
         *self.inner.trusted.write().await = Some(Trusted { sets: sets.clone(), ..trusted });

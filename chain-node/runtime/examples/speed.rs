@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use chain_runtime::{BlockContext, MemoryState, execute, genesis_state};
+use chain_runtime::{BlockContext, MemoryState, Turn, execute, genesis_state};
 use chain_types::account::Custody;
 use chain_types::crypto::SigningKey;
 use chain_types::encoding::to_value;
@@ -97,6 +97,7 @@ impl Bench {
             height: 1,
             time_ms: 1_767_225_600_000,
             log_size: 0,
+            turn: Turn { first: key.public(), round: 0 },
         };
         Self { key, state, context, salt: 0 }
     }

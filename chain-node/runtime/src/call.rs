@@ -7,7 +7,7 @@ use chain_types::account::Account;
 use chain_types::encoding::{from_value, to_value};
 use chain_types::manifest::Code;
 use chain_types::outcome::{Event, Refusal};
-use chain_types::{Hash, PublicKey, TxId, Value, state};
+use chain_types::{Hash, PublicKey, TxId, ValidatorSet, Value, state};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::execute::BlockContext;
@@ -57,8 +57,10 @@ pub struct CallContext<'c, 'v> {
     pub block: &'c BlockContext,
     pub tx: TxId,
     pub kid: PublicKey,
-    /// The caller's account, active.
+    /// The caller's account, active. The steward has none: for its calls of governance this one says so.
     pub account: &'c Account,
+    /// The caller is the chain's steward, which may change or propose validators and nothing else.
+    pub is_steward: bool,
     pub app: &'c str,
     pub instance: &'c str,
     pub method: &'c str,
@@ -68,6 +70,8 @@ pub struct CallContext<'c, 'v> {
     pub statement: Option<Vec<u8>>,
     /// The application that the call installs or changes.
     pub changed_app: Option<String>,
+    /// The validator set that the call leads to.
+    pub next_validators: Option<ValidatorSet>,
 }
 
 impl CallContext<'_, '_> {

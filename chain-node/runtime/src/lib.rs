@@ -15,11 +15,15 @@ pub mod modules;
 pub mod queries;
 
 pub use chain_types::manifest::{Code, refusals};
-pub use execute::{BlockContext, BlockEffects, TxEffects, execute};
+pub use execute::{BlockContext, BlockEffects, Turn, TxEffects, execute};
 pub use genesis::genesis_state;
 pub use modules::{ModuleDescription, describe};
 pub use queries::account;
 pub use state::{Changes, MemoryState, StateError, StateView};
 
-/// The execution rules that this version carries out; genesis and block headers name theirs.
+/// The execution rules that a new chain begins with. Genesis and block headers name theirs.
 pub const RULES_VERSION: u32 = 1;
+/// The newest rules that this version carries out; a chain changes to them at an agreed height.
+///
+/// 2: a validator that missed its last two turns to propose is passed over at round 0 for a hundred blocks.
+pub const NEWEST_RULES: u32 = 2;

@@ -34,13 +34,16 @@ async fn status(State(api): State<Shared>) -> Json<Status> {
     Json(api.status())
 }
 
-/// Takes over the tokens of the configuration file. Changed peers or addresses need a restart, and the answer says so.
+/// Takes over the tokens and the peers of the configuration file while the node runs. Everything else needs a restart,
+/// and the answer says so.
 async fn reload(State(api): State<Shared>) -> Result<Json<serde_json::Value>, ApiError> {
     let config = Config::load(&api.config_path).map_err(|e| ApiError::bad_request(e.to_string()))?;
-    let restart = config.peers != api.config.peers;
+    let restart = config.at_start() != api.config.at_start();
+    api.peers.set(&config.peers).await.map_err(|e| ApiError::bad_request(e.to_string()))?;
+    api.gossip.set_peers(config.peers, &api.peer_key).map_err(|e| ApiError::bad_request(e.to_string()))?;
     *api.access.write().unwrap_or_else(std::sync::PoisonError::into_inner) = config.access;
     tracing::info!(restart_needed = restart, "configuration reloaded");
-    Ok(Json(serde_json::json!({ "reloaded": ["access"], "restart_needed": restart })))
+    Ok(Json(serde_json::json!({ "reloaded": ["access", "peers"], "restart_needed": restart })))
 }
 
 #[derive(Debug, Deserialize)]

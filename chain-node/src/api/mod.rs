@@ -23,6 +23,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use chain_types::PublicKey;
+use chain_types::crypto::SigningKey;
 use chain_types::limits::MAX_TX_BYTES;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -30,8 +31,9 @@ use tower_http::compression::CompressionLayer;
 
 use crate::admission::Admission;
 use crate::config::{Access, Config};
-use crate::consensus::{Progress, now_ms};
+use crate::consensus::{EnginePeers, Progress, now_ms};
 use crate::gossip::Gossip;
+use crate::identity::Guard;
 use crate::keys::NodeKeys;
 use crate::ledger::Ledger;
 use crate::mempool::Mempool;
@@ -51,28 +53,34 @@ pub struct Api {
     admission: Arc<Admission>,
     gossip: Arc<Gossip>,
     progress: watch::Receiver<Progress>,
+    /// The engine's peers; gossip has its own list.
+    peers: EnginePeers,
+    peer_key: SigningKey,
     heartbeat: Arc<Notify>,
+    guard: Arc<Guard>,
     last_heartbeat: std::sync::Mutex<u64>,
     snapshots: Arc<Snapshots>,
     metrics: metrics::Counters,
+}
+
+/// The parts of the node that answers come from.
+pub struct Parts {
+    pub ledger: Arc<Ledger>,
+    pub mempool: Arc<Mempool>,
+    pub admission: Arc<Admission>,
+    pub gossip: Arc<Gossip>,
+    pub progress: watch::Receiver<Progress>,
+    pub peers: EnginePeers,
+    pub heartbeat: Arc<Notify>,
+    pub guard: Arc<Guard>,
 }
 
 /// Handlers' state.
 type Shared = Arc<Api>;
 
 impl Api {
-    #[expect(clippy::too_many_arguments, reason = "called once, by the composition root")]
-    pub fn new(
-        config: &Config,
-        config_path: PathBuf,
-        keys: &NodeKeys,
-        ledger: Arc<Ledger>,
-        mempool: Arc<Mempool>,
-        admission: Arc<Admission>,
-        gossip: Arc<Gossip>,
-        progress: watch::Receiver<Progress>,
-        heartbeat: Arc<Notify>,
-    ) -> Arc<Self> {
+    pub fn new(config: &Config, config_path: PathBuf, keys: &NodeKeys, parts: Parts) -> Arc<Self> {
+        let Parts { ledger, mempool, admission, gossip, progress, peers, heartbeat, guard } = parts;
         Arc::new(Self {
             snapshots: Snapshots::new(config.clone(), ledger.clone(), heartbeat.clone()),
             access: RwLock::new(config.access.clone()),
@@ -85,7 +93,10 @@ impl Api {
             admission,
             gossip,
             progress,
+            peers,
+            peer_key: keys.peer.clone(),
             heartbeat,
+            guard,
             last_heartbeat: std::sync::Mutex::new(0),
             metrics: metrics::Counters::default(),
         })

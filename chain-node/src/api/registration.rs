@@ -203,7 +203,9 @@ pub async fn keys(State(api): State<Shared>) -> Response {
 /// hexadecimal or base64url.
 pub async fn key(State(api): State<Shared>, Path(kid): Path<String>) -> Result<Response, Concise> {
     let kid = kid.parse::<Hash>().ok().or_else(|| base64url(&kid));
-    let sets = api.ledger.store().validator_sets()?;
+    let store = api.ledger.store();
+    let later = store.set_changes(u64::MAX)?.into_iter().map(|change| change.next);
+    let sets: Vec<_> = std::iter::once(store.genesis().validator_set()).chain(later).collect();
     let mut keys = sets.iter().flat_map(|set| set.validators()).map(|v| v.log_key);
     match keys.find(|key| Some(key_thumbprint(key)) == kid) {
         Some(key) => Ok(([(header::CONTENT_TYPE, CBOR)], cose_key(&key)).into_response()),

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{Api, ApiError, Shared};
 use crate::consensus::now_ms;
+use crate::identity::Standing;
 use crate::ledger::Tip;
 
 /// A transaction or heartbeat that waits longer means that the chain has stalled.
@@ -23,12 +24,12 @@ pub async fn health() -> &'static str {
 /// `GET /readyz`: caught up and able to vote.
 pub async fn ready(State(api): State<Shared>) -> (StatusCode, &'static str) {
     let status = api.status();
-    match status.caught_up && status.validator {
-        true => (StatusCode::OK, "ready\n"),
-        false if !status.validator => {
-            (StatusCode::SERVICE_UNAVAILABLE, "this node's key is not in the validator set\n")
-        }
-        false => (StatusCode::SERVICE_UNAVAILABLE, "the node is fetching blocks that it missed\n"),
+    let not = |why| (StatusCode::SERVICE_UNAVAILABLE, why);
+    match () {
+        () if !status.validator => not("this node's key is not in the validator set: it follows without voting\n"),
+        () if !status.caught_up => not("the node is fetching blocks that it missed\n"),
+        () if status.waits.is_some() => not("the node makes sure that its key votes nowhere else\n"),
+        () => (StatusCode::OK, "ready\n"),
     }
 }
 
@@ -99,6 +100,11 @@ impl Api {
             started_ms: self.started_ms,
             consensus_key: self.consensus_key,
             validator: tip.validators.index_of(&self.consensus_key).is_some(),
+            waits: match self.guard.standing() {
+                Standing::Votes => None,
+                Standing::Waits(why) => Some(why.to_string()),
+            },
+            set_change_pending: tip.is_set_changing,
             height: tip.height,
             block_id: tip.id,
             block_time_ms: tip.time_ms,

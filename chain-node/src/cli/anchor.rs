@@ -168,7 +168,7 @@ impl Target {
 }
 
 /// API addresses of the validators below a chain's folder.
-fn configured_nodes(chain: &Path) -> anyhow::Result<Vec<Url>> {
+pub(super) fn configured_nodes(chain: &Path) -> anyhow::Result<Vec<Url>> {
     let dir = chain.join("validators");
     let mut nodes = Vec::new();
     for entry in fs::read_dir(&dir).with_context(|| format!("failed to read {}", dir.display()))? {

@@ -1,5 +1,5 @@
-//! `chain-node init`: a chain by hand. One folder with genesis, an administrator's key, a member's token and a folder for
-//! each validator, ready for `chain-node run`.
+//! `chain-node init`: a chain by hand. One folder with genesis, the administrator's and the steward's key, a member's and an
+//! administration token, and a folder for each validator, ready for `chain-node run`.
 
 use std::fs;
 use std::io::Write;
@@ -67,20 +67,22 @@ impl Init {
             (0..self.validators).map(|_| NodeKeys::generate()).collect::<Result<_, _>>().context("no randomness")?;
         let administrator = new_key().context("no randomness")?;
         save_key(&self.home.join("administrator.key"), &administrator)?;
-        let token = hex::encode(new_key().context("no randomness")?.seed());
-        write_secret(&self.home.join("token"), &token)?;
-        let genesis = self.genesis(&keys, administrator.public())?;
+        let steward = new_key().context("no randomness")?;
+        save_key(&self.home.join("steward.key"), &steward)?;
+        let token = new_token(&self.home.join("token"))?;
+        let admin_token = new_token(&self.home.join("admin-token"))?;
+        let genesis = self.genesis(&keys, administrator.public(), steward.public())?;
         genesis.check()?;
         let text = serde_json::to_string_pretty(&genesis)?;
         fs::write(self.home.join("genesis.json"), text)?;
-        let token_hash = Hash::of(token.as_bytes());
+        let access = Access { token_hashes: vec![token], admin_token_hash: Some(admin_token), public_reads: false };
         for n in 0..self.validators {
-            self.write_validator(n, &keys, token_hash)?;
+            self.write_validator(n, &keys, access.clone())?;
         }
         Ok(genesis)
     }
 
-    fn genesis(&self, keys: &[NodeKeys], administrator: PublicKey) -> anyhow::Result<Genesis> {
+    fn genesis(&self, keys: &[NodeKeys], administrator: PublicKey, steward: PublicKey) -> anyhow::Result<Genesis> {
         let validator = |(n, keys): (u8, &NodeKeys)| GenesisValidator {
             name: name(n),
             validator: keys.validator(&self.organisation),
@@ -95,7 +97,7 @@ impl Init {
             membership: Membership::Delegated,
             heartbeat_ms: self.heartbeat_ms,
             trusting_period_ms: 14 * 86_400_000,
-            steward: new_key().context("no randomness")?.public(),
+            steward,
             validators: (0..self.validators).zip(keys).map(validator).collect(),
             organisations: vec![GenesisOrganisation {
                 id: self.organisation.clone(),
@@ -107,7 +109,7 @@ impl Init {
         })
     }
 
-    fn write_validator(&self, n: u8, keys: &[NodeKeys], token_hash: Hash) -> anyhow::Result<()> {
+    fn write_validator(&self, n: u8, keys: &[NodeKeys], access: Access) -> anyhow::Result<()> {
         let dir = self.home.join("validators").join(name(n));
         fs::create_dir_all(&dir)?;
         let own = keys.get(usize::from(n)).context("no keys")?;
@@ -130,10 +132,10 @@ impl Init {
                 gossip: address(n, 26657).parse()?,
                 api: address(n, 8080).parse()?,
                 metrics: Some(address(n, 9090).parse()?),
-                admin: None,
+                admin: Some(address(n, 8081).parse()?),
             },
             peers: (0..self.validators).zip(keys).filter(|(m, _)| *m != n).map(peer).collect(),
-            access: Access { token_hashes: vec![token_hash], ..Access::default() },
+            access,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             retention: Retention::default(),
@@ -154,6 +156,13 @@ impl Init {
 
 fn name(n: u8) -> String {
     format!("validator-{}", n + 1)
+}
+
+/// Makes a bearer token and keeps it in a file; gives its hash.
+fn new_token(path: &Path) -> anyhow::Result<Hash> {
+    let token = hex::encode(new_key().context("no randomness")?.seed());
+    write_secret(path, &token)?;
+    Ok(Hash::of(token.as_bytes()))
 }
 
 fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ mod check;
 mod init;
 mod keygen;
 mod run;
+mod validators;
 mod verify;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Command {
     Run(run::Run),
     /// Make a node's keys and print the public ones as JSON
     Keygen(keygen::Keygen),
+    /// Show the validators of a chain, or have its steward change one of them
+    Validators(validators::Validators),
     /// Put the fingerprints of files on a chain and save evidence
     Anchor(anchor::Anchor),
     /// Check evidence, offline
@@ -49,6 +52,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Init(init) => report(init.run()),
         Command::Run(run) => run.run(),
         Command::Keygen(keygen) => report(keygen.run()),
+        Command::Validators(validators) => report(validators.run()),
         Command::Anchor(anchor) => report(anchor.run()),
         Command::Verify(verify) => verify.run(),
         Command::Check(check) => report(check.run()),

@@ -1,7 +1,7 @@
 //! Answers the engine's messages. Each arm is one call; nothing here waits for execution or for the network.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_malachitebft_app_channel::app::types::PeerId;
 use arc_malachitebft_app_channel::{AppMsg, Channels, NetworkMsg};
@@ -15,6 +15,7 @@ use chain_types::encoding::{Decode, Encode};
 use chain_types::{Block, CommitCertificate, Transaction, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::clock::Clock;
 use super::context::{Address, ChainContext, Height, Validators, ValueId};
 use super::idle::{Situation, rests};
 use super::parts::{self, Assembly, Part};
@@ -22,12 +23,10 @@ use super::proposals::{Freshness, Proposals};
 use super::signing::{ChainSigner, round_number};
 use super::stream::{self, Outgoing};
 use crate::config::Timeouts;
+use crate::identity::Guard;
 use crate::ledger::{Candidate, Draft, Ledger, Tip, block_time, build};
 use crate::mempool::Mempool;
 use crate::store::{Proposal, StoreError};
-
-/// Milliseconds since 1970, as this node sees them.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Where consensus is at this node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +47,7 @@ pub struct App {
     /// Asks for an empty block now.
     pub heartbeat: Arc<tokio::sync::Notify>,
     pub clock: Clock,
+    pub guard: Arc<Guard>,
 }
 
 /// A commit that a worker finished.
@@ -184,7 +184,7 @@ impl Running {
             // A low cap would cost liveness on a slow network; none would cost hours after a long outage.
             max_timeout: Duration::from_secs(10),
         };
-        HeightParams::new(Validators::of(&tip.validators), timeouts, None)
+        HeightParams::new(Validators::of(&tip.validators, &tip.skipped), timeouts, None)
     }
 
     pub fn on_round(&mut self, height: u64, round: Round) -> Result<Vec<ProposedValue<ChainContext>>, StoreError> {
@@ -307,6 +307,7 @@ impl Running {
         self.proposals.drop_through(commit.height);
         self.assembly.drop_below(commit.height + 1);
         self.heartbeat_asked = false;
+        self.app.guard.on_committed(tip.height, tip.time_ms);
         let _ = commit.reply.send(());
         Ok(())
     }
@@ -350,8 +351,9 @@ impl Running {
         Situation {
             has_includable: self.app.mempool.has_includable(block_time(tip, self.now_ms())),
             is_sealed: tip.is_empty,
-            set_change_pending: tip.validators != tip.next_validators,
-            heartbeat_due: self.heartbeat_asked || self.heartbeat_in().is_zero(),
+            set_change_pending: tip.is_set_changing,
+            // A node that watches for its own key needs blocks to watch.
+            heartbeat_due: self.heartbeat_asked || self.app.guard.waits() || self.heartbeat_in().is_zero(),
             peer_is_ahead: (*self.app.peer_height.borrow()).max(self.part_above) > tip.height,
         }
     }
@@ -388,10 +390,4 @@ fn on_disk<T>(write: impl FnOnce() -> T) -> T {
 
 fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
-}
-
-/// This node's clock, milliseconds since 1970.
-pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -156,36 +156,45 @@ impl core::Validator<ChainContext> for Validator {
     }
 }
 
-/// A set in the order of chain-types, so that indexes agree.
+/// A set in the order of chain-types, so that indexes agree, with whom it passes over at round 0: the engine asks for the
+/// proposer with nothing but this in hand. Headers commit to the set, the state to who is passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Validators(Arc<Vec<Validator>>);
+pub struct Validators(Arc<Members>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Members {
+    all: Vec<Validator>,
+    set: ValidatorSet,
+    skipped: Vec<PublicKey>,
+}
 
 impl Validators {
-    pub fn of(set: &ValidatorSet) -> Self {
+    pub fn of(set: &ValidatorSet, skipped: &[PublicKey]) -> Self {
         let one = |v: &chain_types::Validator| Validator {
             address: Address::of(v.consensus_key),
             key: Key(v.consensus_key),
             power: v.power,
         };
-        Self(Arc::new(set.validators().iter().map(one).collect()))
+        let all = set.validators().iter().map(one).collect();
+        Self(Arc::new(Members { all, set: set.clone(), skipped: skipped.to_vec() }))
     }
 }
 
 impl core::ValidatorSet<ChainContext> for Validators {
     fn count(&self) -> usize {
-        self.0.len()
+        self.0.all.len()
     }
 
     fn total_voting_power(&self) -> VotingPower {
-        self.0.iter().map(|v| v.power).sum()
+        self.0.all.iter().map(|v| v.power).sum()
     }
 
     fn get_by_address(&self, address: &Address) -> Option<&Validator> {
-        self.0.iter().find(|v| v.address == *address)
+        self.0.set.index_of(&address.key()).and_then(|place| self.0.all.get(place))
     }
 
     fn get_by_index(&self, index: usize) -> Option<&Validator> {
-        self.0.get(index)
+        self.0.all.get(index)
     }
 }
 
@@ -298,10 +307,12 @@ impl Context for ChainContext {
     type SigningScheme = Ed25519;
 
     fn select_proposer<'a>(&self, set: &'a Validators, height: Height, round: Round) -> &'a Validator {
-        // The same turn as `ValidatorSet::proposer`; the engine never asks about an empty set.
-        let round = u64::try_from(round.as_i64()).unwrap_or(0);
-        let turn = height.0.wrapping_add(round) % (set.0.len() as u64).max(1);
-        &set.0[turn as usize]
+        // The engine never asks about an empty set.
+        let round = u32::try_from(round.as_i64()).unwrap_or(0);
+        let members = &set.0;
+        let proposer = members.set.proposer_skipping(height.0, round, &members.skipped);
+        let place = proposer.and_then(|v| members.set.index_of(&v.consensus_key)).unwrap_or(0);
+        &members.all[place]
     }
 
     fn new_proposal(

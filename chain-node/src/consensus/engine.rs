@@ -8,16 +8,16 @@ use arc_malachitebft_app_channel::app::config::{ConsensusConfig, NodeConfig, Pub
 use arc_malachitebft_app_channel::app::types::Keypair;
 use arc_malachitebft_app_channel::app::types::codec::Codec as _;
 use arc_malachitebft_app_channel::{
-    ConsensusContext, EngineBuilder, NetworkContext, NetworkIdentity, RequestContext, Signer as _, SyncContext,
-    WalContext,
+    ConsensusContext, EngineBuilder, NetworkContext, NetworkIdentity, NetworkRequest, RequestContext, Signer as _,
+    SyncContext, WalContext,
 };
 use arc_malachitebft_core_types::{
     CommitCertificate as EngineCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, Round,
 };
 use bytesize::ByteSize;
-use chain_types::limits::MAX_BLOCK_BYTES;
+use chain_types::limits::{MAX_BLOCK_BYTES, MAX_VALIDATORS};
 use chain_types::{CommitCertificate, PublicKey, ValidatorSet};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::app::{App, Progress};
@@ -25,6 +25,7 @@ use super::codec::WireCodec;
 use super::context::{Address, ChainContext, Height, Sig, ValueId};
 use super::signing::{ChainSigner, ChainVerifier, round_number};
 use crate::config::{Config, Peer};
+use crate::identity::Guard;
 use crate::keys::NodeKeys;
 use crate::ledger::Ledger;
 use crate::mempool::Mempool;
@@ -43,6 +44,8 @@ pub enum ConsensusError {
     PeerKey { name: String },
     #[error("failed to start the consensus engine: {0}")]
     Start(String),
+    #[error("failed to change the engine's peers: {0}; restart the node to take them over")]
+    Peers(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the consensus engine ended; its write-ahead log may be unwritable")]
@@ -57,11 +60,13 @@ pub struct Settings<'a> {
     pub mempool: Arc<Mempool>,
     pub peer_height: watch::Receiver<u64>,
     pub heartbeat: Arc<Notify>,
+    pub guard: Arc<Guard>,
 }
 
 /// Running consensus.
 pub struct Consensus {
     pub progress: watch::Receiver<Progress>,
+    pub peers: EnginePeers,
     /// Ends only with an error.
     pub task: JoinHandle<Result<(), ConsensusError>>,
 }
@@ -96,18 +101,24 @@ impl NodeConfig for EngineConfig {
 
 /// Starts the engine; it runs until the process ends.
 pub async fn start(settings: Settings<'_>) -> Result<Consensus, ConsensusError> {
-    let Settings { config, keys, ledger, mempool, peer_height, heartbeat } = settings;
+    let Settings { config, keys, ledger, mempool, peer_height, heartbeat, guard } = settings;
     let fingerprint = ledger.fingerprint();
-    let signer = ChainSigner { fingerprint, key: keys.consensus.clone() };
-    let verifier = ChainVerifier { fingerprint };
+    let signer = ChainSigner { fingerprint, key: keys.consensus.clone(), guard: guard.clone() };
+    let verifier = Box::new(ChainVerifier { fingerprint, guard: guard.clone() });
     let me = Address::of(keys.consensus.public());
+    // Whoever is in the set by this address votes when the set says so, without a restart: an observer is one that is not.
+    // A node that may not vote yet has an address that is in no set, and nothing to sign with.
+    let consensus = match guard.waits() {
+        false => ConsensusContext::new_validator(me, verifier, Box::new(signer.clone())),
+        true => ConsensusContext::new_full_node(Address([0; 32]), verifier),
+    };
     let identity = identity(config, keys, &signer).await?;
     std::fs::create_dir_all(config.wal_dir()).map_err(start_failed)?;
     let (channels, handle) = EngineBuilder::new(ChainContext, engine_config(config)?)
         .with_default_wal(WalContext::new(wal_path(config), WireCodec))
         .with_default_network(NetworkContext::new(identity, WireCodec))
         .with_default_sync(SyncContext::new(WireCodec))
-        .with_default_consensus(ConsensusContext::new_validator(me, Box::new(verifier), Box::new(signer.clone())))
+        .with_default_consensus(consensus)
         .with_default_request(RequestContext::new(100))
         .build()
         .await
@@ -115,7 +126,8 @@ pub async fn start(settings: Settings<'_>) -> Result<Consensus, ConsensusError> 
     let (progress, watch_progress) = watch::channel(Progress::default());
     let timeouts = config.timeouts.clone();
     let clock = Arc::new(super::now_ms);
-    let app = App { ledger, mempool, signer, timeouts, progress, peer_height, heartbeat, clock };
+    let peers = EnginePeers { requests: channels.net_requests.clone(), list: Mutex::new(config.peers.clone()) };
+    let app = App { ledger, mempool, signer, timeouts, progress, peer_height, heartbeat, clock, guard };
     let task = tokio::spawn(async move {
         tokio::select! {
             result = app.run(channels) => result?,
@@ -123,7 +135,44 @@ pub async fn start(settings: Settings<'_>) -> Result<Consensus, ConsensusError> 
         }
         Err(ConsensusError::Ended)
     });
-    Ok(Consensus { progress: watch_progress, task })
+    Ok(Consensus { progress: watch_progress, peers, task })
+}
+
+/// The peers that the engine keeps connections to and takes connections from.
+pub struct EnginePeers {
+    requests: mpsc::Sender<NetworkRequest>,
+    list: Mutex<Vec<Peer>>,
+}
+
+impl EnginePeers {
+    /// Replaces the list while consensus runs: who is gone is disconnected, who is new is dialled. One caller at a time.
+    pub async fn set(&self, peers: &[Peer]) -> Result<(), ConsensusError> {
+        let mut list = self.list.lock().await;
+        // Whoever cannot be addressed is found before anything is changed.
+        peers.iter().try_for_each(|peer| multiaddr(peer).map(drop))?;
+        let gone: Vec<Peer> = list.iter().filter(|p| !peers.contains(p)).cloned().collect();
+        for peer in gone {
+            // The engine knows a peer by the very string that it was added with.
+            let address = multiaddr(&peer)?.parse().map_err(start_failed)?;
+            let done = NetworkRequest::remove_persistent_peer(&self.requests, address).await;
+            if let Err(reason) = done.map_err(|e| ConsensusError::Peers(e.to_string()))? {
+                tracing::warn!(peer = peer.name, %reason, "the engine did not know a peer that was removed");
+            }
+            list.retain(|p| *p != peer);
+        }
+        for peer in peers {
+            if list.contains(peer) {
+                continue;
+            }
+            let address = multiaddr(peer)?.parse().map_err(start_failed)?;
+            let done = NetworkRequest::add_persistent_peer(&self.requests, address).await;
+            if let Err(reason) = done.map_err(|e| ConsensusError::Peers(e.to_string()))? {
+                tracing::warn!(peer = peer.name, %reason, "the engine knew a peer that was added");
+            }
+            list.push(peer.clone());
+        }
+        Ok(())
+    }
 }
 
 fn start_failed(e: impl std::fmt::Display) -> ConsensusError {
@@ -158,6 +207,9 @@ fn engine_config(config: &Config) -> Result<EngineConfig, ConsensusError> {
     consensus.p2p.discovery.enabled = false;
     // Many validators may share an address (one machine, one gateway): the allow-list is what limits connections.
     consensus.p2p.discovery.max_connections_per_ip = 256;
+    // Every validator and as many observers and joiners.
+    consensus.p2p.discovery.num_outbound_peers = 2 * MAX_VALIDATORS;
+    consensus.p2p.discovery.num_inbound_peers = 2 * MAX_VALIDATORS;
     consensus.p2p.discovery.ip_throttle_duration = Duration::from_millis(50);
     consensus.p2p.pubsub_max_size = ByteSize::mib(4);
     consensus.p2p.rpc_max_size = ByteSize::b(SYNC_BYTES + (1 << 20));

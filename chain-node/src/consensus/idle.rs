@@ -8,7 +8,7 @@ pub struct Situation {
     pub has_includable: bool,
     /// The last block had no transactions: nothing waits for another block to prove it.
     pub is_sealed: bool,
-    /// A set change is decided but not in force yet.
+    /// A change of the validator set is executed, and the first block of the new set is not decided yet.
     pub set_change_pending: bool,
     /// The last block is older than the heartbeat.
     pub heartbeat_due: bool,

@@ -9,6 +9,7 @@
 //! engine is answered, and none waits for execution, which runs on a worker.
 
 mod app;
+mod clock;
 mod codec;
 mod context;
 mod engine;
@@ -21,5 +22,6 @@ mod stream;
 #[cfg(test)]
 mod simulation;
 
-pub use app::{Progress, now_ms};
-pub use engine::{Consensus, ConsensusError, Settings, start};
+pub use app::Progress;
+pub use clock::now_ms;
+pub use engine::{Consensus, ConsensusError, EnginePeers, Settings, start};

@@ -1,32 +1,45 @@
 //! What validators sign, and how it is checked: chain-types' bytes, the strict rule. The same bytes that commit
 //! certificates, light clients and browsers rebuild.
 
+use std::sync::Arc;
+
 use arc_malachitebft_app_channel::{Signer, Verifier};
 use arc_malachitebft_core_types::{NilOrVal, Round, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType};
 use arc_malachitebft_signing::{Error, VerificationResult};
 use chain_types::crypto::{self, SigningKey};
 use chain_types::encoding::{Encode, Writer};
-use chain_types::{Fingerprint, Signature, VoteKind};
+use chain_types::{BlockId, Fingerprint, Signature, VoteKind};
 
-use super::context::{ChainContext, Key, Proposal, Sig, ValueId, Vote};
+use super::context::{ChainContext, Height, Key, Proposal, Sig, Vote};
 use super::parts::PartInit;
+use crate::identity::{Guard, Position};
 
 /// A round as an unsigned number; nil only where a round may be absent.
 pub fn round_number(round: Round) -> Option<u32> {
     u32::try_from(round.as_i64()).ok()
 }
 
-fn vote_bytes(fingerprint: Fingerprint, vote: &Vote) -> Vec<u8> {
-    let kind = match vote.kind {
+fn kind_of(vote: &Vote) -> VoteKind {
+    match vote.kind {
         VoteType::Prevote => VoteKind::Prevote,
         VoteType::Precommit => VoteKind::Precommit,
-    };
-    let id = match vote.value {
+    }
+}
+
+fn id_of(vote: &Vote) -> Option<BlockId> {
+    match vote.value {
         NilOrVal::Nil => None,
-        NilOrVal::Val(ValueId(id)) => Some(chain_types::BlockId(id)),
-    };
-    let round = round_number(vote.round).unwrap_or(u32::MAX);
-    chain_types::Vote { fingerprint, kind, height: vote.height.0, round, id }.to_bytes()
+        NilOrVal::Val(id) => Some(id.block()),
+    }
+}
+
+fn position(height: Height, round: Round) -> Position {
+    Position { height: height.0, round: round_number(round).unwrap_or(u32::MAX) }
+}
+
+fn vote_bytes(fingerprint: Fingerprint, vote: &Vote) -> Vec<u8> {
+    let Position { height, round } = position(vote.height, vote.round);
+    chain_types::Vote { fingerprint, kind: kind_of(vote), height, round, id: id_of(vote) }.to_bytes()
 }
 
 /// `["citychain/proposal/1", fingerprint, height, round, valid round | null, id]`
@@ -70,12 +83,18 @@ fn verify(key: &Key, message: &[u8], signature: &Sig) -> VerificationResult {
 #[derive(Clone)]
 pub struct ChainVerifier {
     pub fingerprint: Fingerprint,
+    /// Told of every vote of this node's own key, whether it came as a message or in a certificate.
+    pub guard: Arc<Guard>,
 }
 
 #[async_trait::async_trait]
 impl Verifier<ChainContext> for ChainVerifier {
     async fn verify_signed_vote(&self, vote: &Vote, signature: &Sig, key: &Key) -> Result<VerificationResult, Error> {
-        Ok(verify(key, &vote_bytes(self.fingerprint, vote), signature))
+        let verdict = verify(key, &vote_bytes(self.fingerprint, vote), signature);
+        if verdict.is_valid() && key.0 == self.guard.own_key() {
+            self.guard.saw(position(vote.height, vote.round), kind_of(vote), id_of(vote));
+        }
+        Ok(verdict)
     }
 
     async fn verify_signed_proposal(
@@ -111,22 +130,33 @@ impl Verifier<ChainContext> for ChainVerifier {
 pub struct ChainSigner {
     pub fingerprint: Fingerprint,
     pub key: SigningKey,
+    /// Asked before every vote and proposal.
+    pub guard: Arc<Guard>,
 }
 
 impl ChainSigner {
     pub fn sign_part(&self, init: &PartInit) -> Sig {
         Sig(self.key.sign(&part_bytes(self.fingerprint, init)).0)
     }
+
+    /// On disk when it returns: the guard's file is synced once a round.
+    fn reserve(&self, height: Height, round: Round) -> Result<(), Error> {
+        let reserved = tokio::task::block_in_place(|| self.guard.reserve(position(height, round)));
+        reserved.map_err(Error::from_source)
+    }
 }
 
 #[async_trait::async_trait]
 impl Signer<ChainContext> for ChainSigner {
     async fn sign_vote(&self, vote: Vote) -> Result<SignedMessage<ChainContext, Vote>, Error> {
+        self.reserve(vote.height, vote.round)?;
         let signature = self.key.sign(&vote_bytes(self.fingerprint, &vote));
+        self.guard.signed(position(vote.height, vote.round), kind_of(&vote), id_of(&vote));
         Ok(SignedMessage::new(vote, Sig(signature.0)))
     }
 
     async fn sign_proposal(&self, proposal: Proposal) -> Result<SignedMessage<ChainContext, Proposal>, Error> {
+        self.reserve(proposal.height, proposal.round)?;
         let signature = self.key.sign(&proposal_bytes(self.fingerprint, &proposal));
         Ok(SignedMessage::new(proposal, Sig(signature.0)))
     }

@@ -5,29 +5,36 @@
 //! peer key ([`tls`]); whoever is not configured cannot speak. The same connections carry each node's height and clock,
 //! which wakes resting nodes and shows who is missing, and each validator's newest endorsement of the log.
 
+mod peers;
 mod receive;
 mod send;
+mod sightings;
 mod tls;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
+use chain_types::crypto::SigningKey;
 use chain_types::{Fingerprint, PublicKey};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::admission::Admission;
 use crate::checkpoint::Checkpoints;
 use crate::config::Peer;
 use crate::consensus::{Progress, now_ms};
+use crate::identity::Guard;
 use crate::keys::NodeKeys;
 use crate::ledger::Ledger;
 use crate::mempool::Mempool;
 
+use peers::Peers;
+use sightings::Sightings;
 pub use tls::TlsError;
 
 /// What is known of a peer.
@@ -52,8 +59,14 @@ pub struct Gossip {
     pub(crate) mempool: Arc<Mempool>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) checkpoints: Arc<Checkpoints>,
+    pub(crate) guard: Arc<Guard>,
+    /// Tells this process from any other that has the same key.
+    pub(crate) process: u64,
     pub(crate) progress: watch::Sender<Progress>,
-    peers: Vec<Peer>,
+    peers: Peers,
+    sightings: Mutex<Sightings>,
+    /// Who said that our key is heard from another process too.
+    told: Mutex<HashSet<PublicKey>>,
     states: Mutex<HashMap<PublicKey, PeerState>>,
     /// Highest height that any peer is in.
     peer_height: watch::Sender<u64>,
@@ -66,16 +79,22 @@ impl Gossip {
         mempool: Arc<Mempool>,
         admission: Arc<Admission>,
         checkpoints: Arc<Checkpoints>,
+        guard: Arc<Guard>,
     ) -> (Arc<Self>, watch::Receiver<u64>) {
         let (peer_height, watch_height) = watch::channel(0);
         let start = PeerState { since_ms: now_ms(), ..PeerState::default() };
         let states = peers.iter().map(|p| (p.peer_key, start.clone())).collect();
+        let peers = Peers::new(peers);
         let gossip = Self {
             fingerprint: ledger.fingerprint(),
             ledger,
             mempool,
             admission,
             checkpoints,
+            guard,
+            process: new_process(),
+            sightings: Mutex::default(),
+            told: Mutex::default(),
             progress: watch::channel(Progress::default()).0,
             peers,
             states: Mutex::new(states),
@@ -91,12 +110,10 @@ impl Gossip {
         keys: &NodeKeys,
         mut progress: watch::Receiver<Progress>,
     ) -> Result<(), TlsError> {
-        let allowed: Vec<PublicKey> = self.peers.iter().map(|p| p.peer_key).collect();
-        let acceptor = tls::acceptor(&keys.peer, allowed)?;
+        let acceptor = tls::acceptor(&keys.peer, self.peers.allowed())?;
         tokio::spawn(receive::accept(self.clone(), listener, acceptor));
-        for peer in self.peers.clone() {
-            let connector = tls::connector(&keys.peer, peer.peer_key)?;
-            tokio::spawn(send::dial(self.clone(), peer, connector));
+        for peer in self.peers.list() {
+            self.peers.dial(self, peer, &keys.peer)?;
         }
         let gossip = self.clone();
         tokio::spawn(async move {
@@ -111,7 +128,24 @@ impl Gossip {
     pub fn peers(&self) -> Vec<(Peer, PeerState)> {
         let states = self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let state = |p: &Peer| states.get(&p.peer_key).cloned().unwrap_or_default();
-        self.peers.iter().map(|p| (p.clone(), state(p))).collect()
+        let with_state = |p: Peer| {
+            let state = state(&p);
+            (p, state)
+        };
+        self.peers.list().into_iter().map(with_state).collect()
+    }
+
+    /// Takes over a new list of peers: who is no longer in it loses both connections and gets none again, who is new is
+    /// dialled at once. The rest is not touched.
+    pub fn set_peers(self: &Arc<Self>, peers: Vec<Peer>, key: &SigningKey) -> Result<(), TlsError> {
+        let (gone, new) = self.peers.replace(peers);
+        let mut states = self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        gone.iter().for_each(|peer| drop(states.remove(&peer.peer_key)));
+        for peer in &new {
+            states.insert(peer.peer_key, PeerState { since_ms: now_ms(), ..PeerState::default() });
+        }
+        drop(states);
+        new.into_iter().try_for_each(|peer| self.peers.dial(self, peer, key))
     }
 
     /// Highest height that any peer is in or has committed.
@@ -121,11 +155,27 @@ impl Gossip {
 
     pub(crate) fn update(&self, key: PublicKey, change: impl FnOnce(&mut PeerState)) {
         let mut states = self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let state = states.entry(key).or_default();
+        // A connection of a peer that has been removed may still report its end.
+        let Some(state) = states.get_mut(&key) else { return };
         let before = (state.sending, state.receiving);
         change(state);
         if before != (state.sending, state.receiving) {
             state.since_ms = now_ms();
+        }
+    }
+
+    /// Takes note that a process was heard; whether it must be told that its key is heard from another as well.
+    pub(crate) fn heard_process(&self, key: PublicKey, process: u64, votes: bool) -> bool {
+        let mut sightings = self.sightings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        sightings.heard(key, process, votes, Instant::now())
+    }
+
+    /// A peer says that it hears another process with our key. One alone may lie: more than a third must say so.
+    pub(crate) fn told_of_another(&self, peer: PublicKey) {
+        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        told.insert(peer);
+        if told.len() > self.peers.list().len() / 3 {
+            self.guard.told_of_another();
         }
     }
 
@@ -136,5 +186,14 @@ impl Gossip {
             *height = highest.max(*height);
             higher
         });
+    }
+}
+
+/// Random where there is randomness; otherwise the process id and the time, which two holders of a key hardly share.
+fn new_process() -> u64 {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u64::from_be_bytes(bytes),
+        Err(_) => now_ms().rotate_left(20) ^ u64::from(std::process::id()),
     }
 }

@@ -33,7 +33,10 @@ async fn serve(gossip: Arc<Gossip>, tcp: TcpStream, acceptor: TlsAcceptor) {
     let _ = tcp.set_nodelay(true);
     let Ok(Ok(stream)) = timeout(Duration::from_secs(3), acceptor.accept(tcp)).await else { return };
     let Some(peer) = tls::peer_key(stream.get_ref().1) else { return };
-    let ended = converse(&gossip, peer, stream).await;
+    let ended = tokio::select! {
+        ended = converse(&gossip, peer, stream) => ended,
+        () = gossip.peers.removed(peer) => Ok(()),
+    };
     gossip.update(peer, |state| state.receiving = false);
     if let Err(e) = ended {
         tracing::debug!(peer = peer.short(), error = %e, "a gossip connection ended");
@@ -46,7 +49,7 @@ async fn converse(
     mut stream: tokio_rustls::server::TlsStream<TcpStream>,
 ) -> io::Result<()> {
     let hello = timeout(SILENCE, wire::read(&mut stream)).await??;
-    let Message::Hello { fingerprint, version } = hello else {
+    let Message::Hello { fingerprint, version, process } = hello else {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "expected a greeting first"));
     };
     if fingerprint != gossip.fingerprint {
@@ -60,7 +63,11 @@ async fn converse(
     let mut endorsements = Allowance::default();
     loop {
         match timeout(SILENCE, wire::read(&mut stream)).await?? {
-            Message::Height { committed, entered, now_ms: theirs } => {
+            Message::Height { committed, entered, now_ms: theirs, votes } => {
+                if process.is_some_and(|process| gossip.heard_process(peer, process, votes)) {
+                    tracing::warn!(peer = peer.short(), "two processes prove this peer's key");
+                    wire::write(&mut stream, &Message::Duplicate).await?;
+                }
                 let offset = i64::try_from(theirs).unwrap_or(0).saturating_sub(i64::try_from(now_ms()).unwrap_or(0));
                 gossip.update(peer, |state| {
                     state.height = committed;
@@ -77,7 +84,7 @@ async fn converse(
                 gossip.checkpoints.receive(*endorsement);
             }
             Message::Endorsement(_) => {}
-            Message::Hello { .. } | Message::Ack { .. } => {
+            Message::Hello { .. } | Message::Ack { .. } | Message::Duplicate => {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a message came out of turn"));
             }
         }

@@ -47,14 +47,19 @@ async fn connect(gossip: &Gossip, peer: &Peer, connector: &TlsConnector) -> io::
     let name = rustls::pki_types::ServerName::try_from("citychain").map_err(io::Error::other)?;
     let stream = timeout(ms(3_000), connector.connect(name, tcp)).await??;
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let hello = Message::Hello { fingerprint: gossip.fingerprint, version: env!("CARGO_PKG_VERSION").into() };
+    let (fingerprint, version) = (gossip.fingerprint, env!("CARGO_PKG_VERSION").to_owned());
+    let hello = Message::Hello { fingerprint, version, process: Some(gossip.process) };
     wire::write(&mut writer, &hello).await?;
     gossip.update(peer.peer_key, |state| state.sending = true);
     let (acks, mut answered) = tokio::sync::mpsc::channel(WINDOW * 2);
     let reading = async move {
         loop {
-            if let Message::Ack { number, complete } = timeout(SILENCE * 4, wire::read(&mut reader)).await?? {
-                acks.send((number, complete)).await.map_err(io::Error::other)?;
+            match timeout(SILENCE * 4, wire::read(&mut reader)).await?? {
+                Message::Ack { number, complete } => {
+                    acks.send((number, complete)).await.map_err(io::Error::other)?;
+                }
+                Message::Duplicate => gossip.told_of_another(peer.peer_key),
+                Message::Hello { .. } | Message::Txs { .. } | Message::Height { .. } | Message::Endorsement(_) => {}
             }
         }
     };
@@ -107,7 +112,8 @@ impl Session {
         let news =
             self.height_sent.is_none_or(|(c, e, at)| (c, e) != (committed, entered) || at.elapsed() > HEIGHT_EVERY);
         if news {
-            wire::write(writer, &Message::Height { committed, entered, now_ms: now_ms() }).await?;
+            let votes = !gossip.guard.waits();
+            wire::write(writer, &Message::Height { committed, entered, now_ms: now_ms(), votes }).await?;
             self.height_sent = Some((committed, entered, Instant::now()));
         }
         let own = gossip.checkpoints.watch_own().borrow().clone();

@@ -6,6 +6,7 @@ use chain_types::{Fingerprint, Hash};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::peers::Allowed;
 use super::receive::Allowance;
 use super::tls;
 use super::wire::Message;
@@ -18,7 +19,7 @@ fn key(n: u8) -> SigningKey {
 /// Connects as `client` to `server`, each pinning what it expects; gives whether one byte came through.
 async fn connects(client: u8, expects: u8, server: u8, allows: u8) -> bool {
     let connector = tls::connector(&key(client), key(expects).public()).unwrap();
-    let acceptor = tls::acceptor(&key(server), vec![key(allows).public()]).unwrap();
+    let acceptor = tls::acceptor(&key(server), Allowed::of(vec![key(allows).public()])).unwrap();
     let (near, far) = tokio::io::duplex(16 * 1024);
     let serving = async {
         let mut stream = acceptor.accept(far).await.ok()?;
@@ -60,9 +61,11 @@ proptest! {
         for message in [
             Message::Txs { number, txs },
             Message::Ack { number, complete: number % 2 == 0 },
-            Message::Height { committed: number, entered: number, now_ms: number },
-            Message::Hello { fingerprint: Fingerprint([1; 32]), version: "0.1.0".into() },
+            Message::Height { committed: number, entered: number, now_ms: number, votes: number % 3 == 0 },
+            Message::Hello { fingerprint: Fingerprint([1; 32]), version: "0.1.0".into(), process: None },
+            Message::Hello { fingerprint: Fingerprint([1; 32]), version: "0.1.0".into(), process: Some(number) },
             Message::Endorsement(Box::new(endorsement(number))),
+            Message::Duplicate,
         ] {
             prop_assert_eq!(Message::from_bytes(&message.to_bytes()).unwrap(), message);
         }

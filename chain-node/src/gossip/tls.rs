@@ -19,6 +19,8 @@ use rustls::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use super::peers::Allowed;
+
 /// Only a peer key that TLS cannot use.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to set up gossip encryption: {0}")]
@@ -44,15 +46,15 @@ fn certified_key(key: &SigningKey) -> Result<Arc<CertifiedKey>, Error> {
 
 /// For one peer.
 pub fn connector(key: &SigningKey, peer: PublicKey) -> Result<TlsConnector, TlsError> {
-    let pinned = Arc::new(Pinned::new(vec![peer]));
+    let pinned = Arc::new(Pinned::new(Allowed::of(vec![peer])));
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&rustls::version::TLS13])?;
     let resolver = Arc::new(AlwaysResolvesClientRawPublicKeys::new(certified_key(key)?));
     let config = builder.dangerous().with_custom_certificate_verifier(pinned).with_client_cert_resolver(resolver);
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// For all configured peers.
-pub fn acceptor(key: &SigningKey, peers: Vec<PublicKey>) -> Result<TlsAcceptor, TlsError> {
+/// For all configured peers, as the list is when one connects.
+pub fn acceptor(key: &SigningKey, peers: Allowed) -> Result<TlsAcceptor, TlsError> {
     let pinned = Arc::new(Pinned::new(peers));
     let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&rustls::version::TLS13])?;
     let resolver = Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified_key(key)?));
@@ -72,12 +74,12 @@ fn key_of(spki: &CertificateDer<'_>) -> Option<PublicKey> {
 /// Accepts exactly these keys.
 #[derive(Debug)]
 struct Pinned {
-    keys: Vec<PublicKey>,
+    keys: Allowed,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Pinned {
-    fn new(keys: Vec<PublicKey>) -> Self {
+    fn new(keys: Allowed) -> Self {
         Self { keys, algorithms: provider().signature_verification_algorithms }
     }
 

@@ -16,23 +16,30 @@ const _: () = assert!(MAX_FRAME < limits::MAX_BLOCK_BYTES);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// First on every connection, from the dialler.
-    Hello { fingerprint: Fingerprint, version: String },
+    /// First on every connection, from the dialler. The process is a random number of its own; none from a node of the
+    /// first release.
+    Hello { fingerprint: Fingerprint, version: String, process: Option<u64> },
     /// Transactions, to be acknowledged by number.
     Txs { number: u64, txs: Vec<Vec<u8>> },
-    /// Last committed height, the height and round that consensus is in, and the sender's clock.
-    Height { committed: u64, entered: u64, now_ms: u64 },
+    /// Last committed height, the height and round that consensus is in, and the sender's clock; whether its identity lets
+    /// it vote.
+    Height { committed: u64, entered: u64, now_ms: u64, votes: bool },
     /// What the sender, or another validator, says about the log.
     Endorsement(Box<Endorsement>),
     /// The batch was dealt with; or not wholly, and its transactions should be sent again.
     Ack { number: u64, complete: bool },
+    /// From the acceptor: another process is heard that proves the same key.
+    Duplicate,
 }
 
 impl Encode for Message {
     fn encode(&self, w: &mut Writer) {
         match self {
-            Self::Hello { fingerprint, version } => {
-                w.array(3).text("hello").bytes(&fingerprint.0).text(version);
+            Self::Hello { fingerprint, version, process } => {
+                w.array(if process.is_some() { 4 } else { 3 }).text("hello").bytes(&fingerprint.0).text(version);
+                if let Some(process) = process {
+                    w.uint(*process);
+                }
             }
             Self::Txs { number, txs } => {
                 w.array(3).text("txs").uint(*number).array(txs.len());
@@ -40,8 +47,12 @@ impl Encode for Message {
                     w.bytes(tx);
                 }
             }
-            Self::Height { committed, entered, now_ms } => {
+            // A node of the first release knows this with four items only, and takes everybody for a voter.
+            Self::Height { committed, entered, now_ms, votes: true } => {
                 w.array(4).text("height").uint(*committed).uint(*entered).uint(*now_ms);
+            }
+            Self::Height { committed, entered, now_ms, votes: false } => {
+                w.array(5).text("height").uint(*committed).uint(*entered).uint(*now_ms).bool(false);
             }
             Self::Endorsement(endorsement) => {
                 w.array(2).text("endorsement");
@@ -49,6 +60,9 @@ impl Encode for Message {
             }
             Self::Ack { number, complete } => {
                 w.array(3).text("ack").uint(*number).bool(*complete);
+            }
+            Self::Duplicate => {
+                w.array(1).text("duplicate");
             }
         }
     }
@@ -58,15 +72,24 @@ impl Decode for Message {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let items = r.array()?;
         match (r.text()?, items) {
-            ("hello", 3) => Ok(Self::Hello { fingerprint: Decode::decode(r)?, version: r.text()?.to_owned() }),
+            ("hello", 3 | 4) => {
+                let (fingerprint, version) = (Decode::decode(r)?, r.text()?.to_owned());
+                let process = if items == 4 { Some(r.uint()?) } else { None };
+                Ok(Self::Hello { fingerprint, version, process })
+            }
             ("txs", 3) => {
                 let number = r.uint()?;
                 let n = r.array()?;
                 let txs = (0..n).map(|_| r.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
                 Ok(Self::Txs { number, txs })
             }
-            ("height", 4) => Ok(Self::Height { committed: r.uint()?, entered: r.uint()?, now_ms: r.uint()? }),
+            ("height", 4 | 5) => {
+                let (committed, entered, now_ms) = (r.uint()?, r.uint()?, r.uint()?);
+                let votes = items == 4 || r.bool()?;
+                Ok(Self::Height { committed, entered, now_ms, votes })
+            }
             ("endorsement", 2) => Ok(Self::Endorsement(Box::new(Decode::decode(r)?))),
+            ("duplicate", 1) => Ok(Self::Duplicate),
             ("ack", 3) => Ok(Self::Ack { number: r.uint()?, complete: r.bool()? }),
             _ => Err(r.invalid("message")),
         }

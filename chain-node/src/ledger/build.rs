@@ -1,6 +1,5 @@
 //! Makes the block that follows a tip.
 
-use chain_runtime::RULES_VERSION;
 use chain_types::block::{Block, Header};
 use chain_types::{Fingerprint, PublicKey, Transaction};
 
@@ -25,7 +24,7 @@ pub fn block_time(tip: &Tip, now_ms: u64) -> u64 {
 pub fn build(tip: &Tip, draft: &Draft<'_>) -> Block {
     let txs: Vec<_> = draft.txs.iter().map(Transaction::shared_bytes).collect();
     let header = Header {
-        version: RULES_VERSION,
+        version: tip.rules,
         fingerprint: draft.fingerprint,
         height: tip.height + 1,
         round: draft.round,

@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use chain_runtime::RULES_VERSION;
 use chain_types::block::{Block, Header};
 use chain_types::limits::{CLOCK_AHEAD_MS, CLOCK_BEHIND_MS, VALIDITY_WINDOW_MS};
 use chain_types::{Fingerprint, Transaction, TxId};
@@ -29,9 +28,9 @@ pub enum Invalid {
 
 /// The rules that need only the parent.
 pub fn check_header(tip: &Tip, fingerprint: Fingerprint, header: &Header) -> Result<(), Invalid> {
-    let proposer = tip.validators.proposer(header.height, header.round).map(|v| v.consensus_key);
+    let proposer = tip.validators.proposer_skipping(header.height, header.round, &tip.skipped).map(|v| v.consensus_key);
     let rules = [
-        (header.version == RULES_VERSION, "version"),
+        (header.version == tip.rules, "version"),
         (header.fingerprint == fingerprint, "fingerprint"),
         (header.height == tip.height + 1, "height"),
         (header.parent == tip.id, "parent"),

@@ -12,10 +12,10 @@ mod tests;
 
 use std::sync::Arc;
 
-use chain_runtime::{BlockContext, execute};
+use chain_runtime::{BlockContext, NEWEST_RULES, Turn, execute, queries};
 use chain_types::merkle::Frontier;
 use chain_types::validator::ValidatorSet;
-use chain_types::{BlockId, CommitCertificate, Fingerprint, Transaction};
+use chain_types::{BlockId, CommitCertificate, Fingerprint, Header, PublicKey, Transaction};
 use tokio::sync::watch;
 
 use crate::store::{BlockCommit, Proposal, Roots, Store, StoreError};
@@ -38,6 +38,12 @@ pub struct Tip {
     pub validators: ValidatorSet,
     /// Decides the height after that.
     pub next_validators: ValidatorSet,
+    /// Execution rules of the next height.
+    pub rules: u32,
+    /// Whom the next height passes over at round 0.
+    pub skipped: Vec<PublicKey>,
+    /// A change of the set is executed and its first block is not decided yet.
+    pub is_set_changing: bool,
 }
 
 /// A proposal whose transactions are decoded and, if it was checked, found valid.
@@ -99,13 +105,10 @@ impl Ledger {
         }
         check_header(&tip, self.fingerprint(), header)
             .map_err(|e| StoreError::Damaged(format!("block {} was decided, but here {e}", header.height)))?;
-        let context = BlockContext {
-            version: header.version,
-            fingerprint: self.fingerprint(),
-            height: header.height,
-            time_ms: header.time_ms,
-            log_size: tip.roots.log_size,
-        };
+        if tip.rules > NEWEST_RULES {
+            return Err(StoreError::Rules { height: header.height, version: tip.rules });
+        }
+        let context = block_context(header, tip.roots.log_size, &tip.validators, &tip.skipped)?;
         let effects = execute(&self.store, &context, &candidate.txs).map_err(|e| StoreError::Read(e.to_string()))?;
         let mut frontier = self.frontier.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (roots, edge) = self.store.commit(BlockCommit {
@@ -117,14 +120,19 @@ impl Ledger {
             frontier: frontier.clone(),
         })?;
         *frontier = edge;
+        let next_validators = effects.next_validators.unwrap_or_else(|| tip.next_validators.clone());
         let next = Tip {
             height: header.height,
             id: candidate.proposal.id,
             time_ms: header.time_ms,
             is_empty: candidate.txs.is_empty(),
             roots,
+            // `tip.validators` decided this block.
+            is_set_changing: tip.validators != tip.next_validators || tip.next_validators != next_validators,
             validators: tip.next_validators.clone(),
-            next_validators: effects.next_validators.unwrap_or_else(|| tip.next_validators.clone()),
+            next_validators,
+            rules: next_rules(&self.store, header.height)?,
+            skipped: next_skipped(&self.store, header.height)?,
         };
         self.tip.send_replace(Arc::new(next));
         let outcomes = effects.txs.into_iter().map(|tx| tx.outcome);
@@ -145,5 +153,36 @@ fn load_tip(store: &Store) -> Result<Tip, StoreError> {
         }
     };
     let (validators, next_validators) = (store.validators(height + 1)?, store.validators(height + 2)?);
-    Ok(Tip { height, id, time_ms, is_empty, roots, validators, next_validators })
+    let is_set_changing = store.validators(height)? != validators || validators != next_validators;
+    let (rules, skipped) = (next_rules(store, height)?, next_skipped(store, height)?);
+    Ok(Tip { height, id, time_ms, is_empty, roots, validators, next_validators, rules, skipped, is_set_changing })
+}
+
+/// Rules of the height after a committed one.
+fn next_rules(store: &Store, height: u64) -> Result<u32, StoreError> {
+    let rules = queries::rules(store, store.genesis().rules, height + 1);
+    rules.map_err(|e| StoreError::Read(e.to_string()))
+}
+
+fn next_skipped(store: &Store, height: u64) -> Result<Vec<PublicKey>, StoreError> {
+    queries::skipped(store, height + 1).map_err(|e| StoreError::Read(e.to_string()))
+}
+
+/// What execution knows of a block, given the set of its height and whom it passes over.
+pub fn block_context(
+    header: &Header,
+    log_size: u64,
+    set: &ValidatorSet,
+    skipped: &[PublicKey],
+) -> Result<BlockContext, StoreError> {
+    let first = set.proposer_skipping(header.height, 0, skipped).map(|v| v.consensus_key);
+    let first = first.ok_or_else(|| StoreError::Damaged(format!("nobody decides height {}", header.height)))?;
+    Ok(BlockContext {
+        version: header.version,
+        fingerprint: header.fingerprint,
+        height: header.height,
+        time_ms: header.time_ms,
+        log_size,
+        turn: Turn { first, round: header.round },
+    })
 }

@@ -3,6 +3,7 @@
 use chain_types::crypto::SigningKey;
 use chain_types::encoding::Encode;
 use chain_types::genesis::{Genesis, GenesisOrganisation, GenesisValidator, Governance, Membership, Text};
+use chain_types::membership::{Change, NewValidator, ValidatorKeys};
 use chain_types::{Call, CommitCertificate, Custody, Hash, Transaction, Validator, Value, Vote, VoteKind};
 
 use super::*;
@@ -86,9 +87,9 @@ fn a_built_block_passes_its_own_check_and_every_changed_field_fails() {
     chain.commit(vec![chain.anchor(1)]);
     let tip = chain.ledger.tip();
     let good = chain.candidate(vec![]).proposal.block.header;
-    let check = |header: &chain_types::Header| check_header(&tip, chain.ledger.fingerprint(), header);
+    let check = |header: &Header| check_header(&tip, chain.ledger.fingerprint(), header);
     assert_eq!(check(&good), Ok(()));
-    let wrong = |change: fn(&mut chain_types::Header)| {
+    let wrong = |change: fn(&mut Header)| {
         let mut header = good.clone();
         change(&mut header);
         check(&header)
@@ -158,4 +159,34 @@ fn records_are_proven_as_they_were_within_the_history() {
     }
     let missing = chain_types::state::key("chain", "identity", "account", b"nobody");
     assert_eq!(store.prove_state(&missing, 30).unwrap(), None);
+}
+
+#[test]
+fn a_change_of_the_set_is_pending_until_the_new_set_has_decided_and_proven_by_the_old_one() {
+    let chain = Chain::new();
+    chain.commit(vec![]);
+    assert!(!chain.ledger.tip().is_set_changing);
+    let keys = |n: u8| SigningKey::from_seed(&[n; 32]).public();
+    let keys = ValidatorKeys { consensus_key: keys(11), cosigner_key: keys(12), log_key: keys(13) };
+    let change = Change::Add(NewValidator { organisation: "bureau".into(), keys });
+    let call = change.call(chain.ledger.fingerprint(), 100_000, *b"saltsalt").unwrap();
+    chain.commit(vec![Transaction::sign(call, &SigningKey::from_seed(&[2; 32])).unwrap()]);
+    let store = chain.ledger.store();
+    for height in 2..=3 {
+        let tip = chain.ledger.tip();
+        assert!(tip.is_set_changing, "height {height}");
+        assert!(Ledger::open(store.clone()).unwrap().tip().is_set_changing, "height {height}, opened again");
+        assert_eq!((tip.validators.len(), tip.next_validators.len()), (height - 1, 2));
+        if height == 2 {
+            assert_eq!(store.set_changes(4).unwrap(), [], "no header names the new set yet");
+            chain.commit(vec![]);
+        }
+    }
+    assert_eq!(store.set_changes(3).unwrap(), []);
+    let [change] = store.set_changes(4).unwrap().try_into().unwrap();
+    assert_eq!((change.header.height, change.next.len()), (3, 2));
+    assert_eq!(change.header.next_validators_hash, change.next.hash());
+    let (old, id) = (store.validators(3).unwrap(), change.header.id());
+    assert_eq!(change.certificate.verify(chain.ledger.fingerprint(), 3, id, &old), Ok(()));
+    crate::store::check::check(store, |_| ()).unwrap();
 }

@@ -6,16 +6,17 @@
 //! and the state and the log are checked against the roots that the last header was certified with.
 
 use chain_runtime::state::MemoryState;
-use chain_runtime::{BlockContext, execute};
+use chain_runtime::{execute, queries};
 use chain_types::crypto;
 use chain_types::encoding::Encode;
 use chain_types::log_entry::{DigestEntry, call_entry};
 use chain_types::merkle::{self, Frontier};
 use chain_types::outcome::results_root;
-use chain_types::{BlockId, Hash, Transaction};
+use chain_types::{BlockId, Hash, Transaction, ValidatorSet};
 use serde::Serialize;
 
 use super::{Store, StoreError};
+use crate::ledger::block_context;
 
 /// What a whole store holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +39,8 @@ struct Walk<'a> {
     parent: BlockId,
     time_ms: u64,
     results_root: Hash,
+    /// What genesis and the blocks so far say, for the next height and the one after.
+    sets: [ValidatorSet; 2],
     transactions: u64,
 }
 
@@ -47,8 +50,9 @@ pub fn check(store: &Store, mut progress: impl FnMut(u64)) -> Result<Summary, St
     state.apply(chain_runtime::genesis_state(store.genesis()).map_err(|e| StoreError::Damaged(e.to_string()))?);
     let parent = BlockId(store.fingerprint().0);
     let time_ms = store.genesis().time_ms;
+    let sets = [store.genesis().validator_set(), store.genesis().validator_set()];
     let (log, results_root) = (Frontier::default(), results_root(&[]));
-    let mut walk = Walk { store, state, log, parent, time_ms, results_root, transactions: 0 };
+    let mut walk = Walk { store, state, log, parent, time_ms, sets, results_root, transactions: 0 };
     let tip = store.tip()?;
     if let Some(archive) = store.archive() {
         archive.verify()?;
@@ -70,7 +74,7 @@ pub fn check(store: &Store, mut progress: impl FnMut(u64)) -> Result<Summary, St
 impl Walk<'_> {
     fn block(&mut self, height: u64) -> Result<(), StoreError> {
         let record = self.store.block(height)?.ok_or_else(|| fault("it is missing"))?;
-        let (header, set) = (&record.block.header, self.store.validators(height)?);
+        let (header, [set, next]) = (&record.block.header, self.sets.clone());
         // Roots of dropped blocks went with them; their header stands for what it names.
         let dropped = height - 1 > 0 && height - 1 < self.store.first_block()?;
         let before_root = if dropped { header.state_root } else { self.store.roots(height - 1)?.state_root };
@@ -79,6 +83,7 @@ impl Walk<'_> {
             (header.parent == self.parent, "parent"),
             (header.time_ms > self.time_ms, "time"),
             (header.validators_hash == set.hash(), "validators_hash"),
+            (header.next_validators_hash == next.hash(), "next_validators_hash"),
             (header.state_root == before_root, "state_root"),
             (header.log_size == self.log.size() && header.log_root == self.log.root(), "log_root"),
             (header.results_root == self.results_root, "results_root"),
@@ -88,6 +93,14 @@ impl Walk<'_> {
         }
         let verdict = record.certificate.verify(self.store.fingerprint(), height, record.id, &set);
         verdict.map_err(|e| fault(&e.to_string()))?;
+        if self.store.validators(height)? != set {
+            return Err(fault("the stored validator set is not the one that the blocks give"));
+        }
+        if set != next
+            && self.store.set_changes(height + 1)?.last().is_none_or(|c| c.header != *header || c.next != next)
+        {
+            return Err(fault("the stored change of the validator set is not this block's"));
+        }
         let txs = self.transactions(&record.block.txs, height)?;
         self.execute(header, &txs)?;
         (self.parent, self.time_ms) = (record.id, header.time_ms);
@@ -117,14 +130,18 @@ impl Walk<'_> {
     }
 
     fn execute(&mut self, header: &chain_types::Header, txs: &[Transaction]) -> Result<(), StoreError> {
-        let context = BlockContext {
-            version: header.version,
-            fingerprint: header.fingerprint,
-            height: header.height,
-            time_ms: header.time_ms,
-            log_size: self.log.size(),
-        };
+        let state = |e: chain_runtime::StateError| fault(&e.to_string());
+        let skipped = queries::skipped(&self.state, header.height).map_err(state)?;
+        let rules = queries::rules(&self.state, self.store.genesis().rules, header.height).map_err(state)?;
+        let [set, _] = self.sets.clone();
+        let proposer = set.proposer_skipping(header.height, header.round, &skipped).map(|v| v.consensus_key);
+        if header.version != rules || proposer != Some(header.proposer) {
+            return Err(fault("header field `version` or `proposer` does not follow the block before"));
+        }
+        let context = block_context(header, self.log.size(), &set, &skipped)?;
         let effects = execute(&self.state, &context, txs).map_err(|e| fault(&e.to_string()))?;
+        let [_, next] = self.sets.clone();
+        self.sets = [next.clone(), effects.next_validators.clone().unwrap_or(next)];
         for (tx, effect) in txs.iter().zip(&effects.txs).filter(|(_, effect)| effect.outcome.verdict.is_ok()) {
             self.log.append(merkle::leaf_hash(&call_entry(tx.bytes())), |_, _| ());
             for (position, digest) in (0u64..).zip(&effect.digests) {
@@ -137,7 +154,8 @@ impl Walk<'_> {
         }
         let outcomes: Vec<_> = effects.txs.into_iter().map(|tx| tx.outcome).collect();
         self.results_root = results_root(&outcomes);
-        if self.store.results(header.height)? != outcomes {
+        // By their bytes: the fields of an event have one order there, and any in memory.
+        if results_root(&self.store.results(header.height)?) != self.results_root {
             return Err(fault("executing it again gives other results"));
         }
         if header.height >= self.store.first_block()? {

@@ -17,7 +17,8 @@ pub const PRUNED_FORMAT: u64 = 2;
 /// One kind of row each. Heights and indexes are big-endian, so that rows lie in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
-    /// `format`, `genesis`, `tip`, `first`; `set` ‖ height → the validator set from that height on.
+    /// `format`, `genesis`, `tip`, `first`; `set` ‖ height → the validators from that height on; `change` ‖ height → how the
+    /// block before that height proves them.
     Meta,
     /// height ‖ round ‖ block id → proposal: every block that may still be decided, and every decided one.
     Block,

@@ -81,9 +81,9 @@ impl Store {
             self.put(&mut batch, Column::Transaction, &tx.id().0, &TxPlace { height, position }.row())?;
         }
         if let Some(set) = &commit.effects.next_validators {
-            let key = [b"set".as_slice(), &height_key(height.saturating_add(2))].concat();
-            self.put(&mut batch, Column::Meta, &key, &set.to_bytes())?;
+            self.stage_set(&mut batch, height.saturating_add(2), set)?;
         }
+        self.stage_set_change(&mut batch, commit.proposal, commit.certificate)?;
         self.stage_prune(&mut batch, height)?;
         self.stage_drop_blocks(&mut batch, height, commit.proposal.block.header.time_ms)?;
         self.put(&mut batch, Column::Meta, b"tip", &height_key(height))?;
@@ -125,8 +125,7 @@ impl Store {
         let (log_size, log_root) = (0, merkle::empty_root());
         let roots = Roots { tree_version: 0, state_root, log_size, log_root, results_root: results_root(&[]) };
         self.stage_result(batch, 0, &roots, &[])?;
-        let set = [b"set".as_slice(), &height_key(0)].concat();
-        self.put(batch, Column::Meta, &set, &self.genesis.validator_set().to_bytes())?;
+        self.stage_set(batch, 0, &self.genesis.validator_set())?;
         self.put(batch, Column::Meta, b"tip", &height_key(0))
     }
 

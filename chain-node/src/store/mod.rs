@@ -8,10 +8,12 @@ mod columns;
 mod commit;
 mod copy;
 mod export;
+mod identity;
 mod log;
 mod proposals;
 mod prune;
 mod read;
+mod sets;
 mod staging;
 mod tiles;
 mod tree;
@@ -53,6 +55,11 @@ pub enum StoreError {
     OtherChain { path: PathBuf, found: Fingerprint, expected: Fingerprint },
     #[error("the store is damaged: {0}; run `chain-node check`, then restore or resync this validator")]
     Damaged(String),
+    #[error(
+        "block {height} has execution rules {version}; this version knows them up to {known}: install the newer version",
+        known = chain_runtime::NEWEST_RULES
+    )]
+    Rules { height: u64, version: u32 },
     #[error("failed to write to the store: {0}")]
     Write(String),
     #[error("failed to read from the store: {0}")]

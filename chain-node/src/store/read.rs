@@ -3,7 +3,6 @@
 use chain_runtime::state::{StateError, StateView};
 use chain_types::block::Block;
 use chain_types::encoding::{Decode, Reader};
-use chain_types::validator::ValidatorSet;
 use chain_types::{BlockId, CommitCertificate, Hash, Header, TxId, TxOutcome};
 use rocksdb::{Direction, IteratorMode};
 
@@ -195,32 +194,6 @@ impl Store {
             entries.push(entry.ok_or_else(|| damaged("key of a digest"))?);
         }
         Ok(entries)
-    }
-
-    /// The validator set that decides a height.
-    pub fn validators(&self, height: u64) -> Result<ValidatorSet, StoreError> {
-        let key = [b"set".as_slice(), &height_key(height)].concat();
-        let mode = IteratorMode::From(&key, Direction::Reverse);
-        let row = self.db.iterator_cf(self.cf(Column::Meta)?, mode).next();
-        let (found, row) = row.transpose()?.ok_or_else(|| damaged("no validator set"))?;
-        match found.starts_with(b"set") {
-            true => ValidatorSet::from_bytes(&row).map_err(|e| damaged(&format!("validator set: {e}"))),
-            false => Err(damaged("no validator set")),
-        }
-    }
-
-    /// Every validator set of the chain so far, the first first.
-    pub fn validator_sets(&self) -> Result<Vec<ValidatorSet>, StoreError> {
-        let rows = self.db.iterator_cf(self.cf(Column::Meta)?, IteratorMode::From(b"set", Direction::Forward));
-        let mut sets = Vec::new();
-        for row in rows {
-            let (key, row) = row?;
-            if !key.starts_with(b"set") {
-                break;
-            }
-            sets.push(ValidatorSet::from_bytes(&row).map_err(|e| damaged(&format!("validator set: {e}")))?);
-        }
-        Ok(sets)
     }
 
     /// All state records, for `check`.

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use chain_client::{Client, Url};
-use chain_node::keys::load_key;
+use chain_node::config::{Config, Listen, Peer};
+use chain_node::keys::{NodeKeys, load_key};
 use chain_types::api::{Phase, Status};
 use chain_types::crypto::SigningKey;
+use chain_types::membership::Change;
 use chain_types::{Call, Fingerprint, Genesis, Hash, Transaction, Value};
 
 pub const NODE: &str = env!("CARGO_BIN_EXE_chain-node");
@@ -21,6 +23,7 @@ pub struct Cluster {
     pub net: u8,
     pub genesis: Genesis,
     pub administrator: SigningKey,
+    pub steward: SigningKey,
     pub token: String,
     /// Where each validator listens.
     pub hosts: Vec<String>,
@@ -92,11 +95,12 @@ impl Cluster {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let genesis = serde_json::from_str(&std::fs::read_to_string(dir.join("genesis.json")).unwrap()).unwrap();
         let administrator = load_key(&dir.join("administrator.key")).unwrap();
+        let steward = load_key(&dir.join("steward.key")).unwrap();
         let token = std::fs::read_to_string(dir.join("token")).unwrap().trim().to_owned();
         let nodes = (0..validators).map(|_| None).collect();
         let hosts = (1..=validators).map(|n| format!("127.{net}.1.{n}")).collect();
         let within = vec![Vec::new(); validators];
-        Self { home, net, genesis, administrator, token, hosts, within, nodes }
+        Self { home, net, genesis, administrator, steward, token, hosts, within, nodes }
     }
 
     /// Makes a chain, starts it and waits for its first block on every node.
@@ -120,21 +124,12 @@ impl Cluster {
     }
 
     pub fn run(&mut self, n: usize) {
-        let dir = self.validator_dir(n);
-        let log = std::fs::File::options().create(true).append(true).open(dir.join("log.txt")).unwrap();
-        let config = dir.join("node.toml");
-        let (words, node) = (&self.within[n], NODE.to_owned());
-        let mut words = words.iter().chain([&node]);
-        let child = Command::new(words.next().unwrap())
-            .args(words)
-            .arg("run")
-            .arg("--config")
-            .arg(config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn();
-        self.nodes[n] = Some(child.unwrap());
+        self.nodes[n] = Some(spawn(&self.within[n], &self.validator_dir(n)));
+    }
+
+    /// Takes a process over that may end by itself.
+    pub fn take(&mut self, n: usize) -> Process {
+        Process(self.nodes[n].take().unwrap())
     }
 
     /// `kill -9`, as a power cut would.
@@ -150,6 +145,106 @@ impl Cluster {
         let status = self.nodes[n].as_mut()?.try_wait().unwrap()?;
         self.nodes[n] = None;
         status.code()
+    }
+
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node's configuration, with paths as they stand in the file.
+    pub fn config(&self, n: usize) -> Config {
+        toml::from_str(&std::fs::read_to_string(self.validator_dir(n).join("node.toml")).unwrap()).unwrap()
+    }
+
+    pub fn write_config(&self, n: usize, config: &Config) {
+        std::fs::write(self.validator_dir(n).join("node.toml"), toml::to_string_pretty(config).unwrap()).unwrap();
+    }
+
+    pub fn keys(&self, n: usize) -> NodeKeys {
+        NodeKeys::load(&self.validator_dir(n).join("keys")).unwrap()
+    }
+
+    /// How others reach a node.
+    pub fn as_peer(&self, n: usize) -> Peer {
+        let config = self.config(n);
+        Peer {
+            name: config.name,
+            organisation: config.organisation,
+            peer_key: self.keys(n).peer.public(),
+            consensus: config.listen.consensus.to_string(),
+            gossip: config.listen.gossip.to_string(),
+        }
+    }
+
+    /// Starts a node that is in nobody's validator set, after every other has taken it over as a peer.
+    pub async fn add_observer(&mut self) -> usize {
+        let n = self.nodes.len();
+        self.nodes.push(None);
+        self.hosts.push(format!("127.{}.1.{}", self.net, n + 1));
+        self.within.push(Vec::new());
+        let keys = self.validator_dir(n).join("keys");
+        let made = node(&["keygen", "--keys", keys.to_str().unwrap()]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut config = self.config(0);
+        let at = |port: u16| format!("127.{}.1.{}:{port}", self.net, n + 1).parse().unwrap();
+        config.name = format!("validator-{}", n + 1);
+        config.listen =
+            Listen { consensus: at(26656), gossip: at(26657), api: at(8080), metrics: None, admin: Some(at(8081)) };
+        config.peers = (0..n).map(|other| self.as_peer(other)).collect();
+        self.write_config(n, &config);
+        for other in 0..n {
+            let mut config = self.config(other);
+            config.peers.push(self.as_peer(n));
+            self.write_config(other, &config);
+            if self.nodes[other].is_some() {
+                self.reload(other).await;
+            }
+        }
+        self.run(n);
+        n
+    }
+
+    /// Has a running node take over its configuration's peers and tokens.
+    pub async fn reload(&self, n: usize) {
+        let token = std::fs::read_to_string(self.dir().join("admin-token")).unwrap();
+        let url = format!("http://127.{}.1.{}:8081/reload", self.net, n + 1);
+        let answer = reqwest::Client::new().post(url).bearer_auth(token.trim()).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success() && text.contains("\"restart_needed\":false"), "{status}: {text}");
+    }
+
+    /// Signed by the steward.
+    pub fn change(&self, change: &Change) -> Transaction {
+        let mut salt = [0; 8];
+        getrandom::fill(&mut salt).unwrap();
+        let valid_until_ms = chain_node::consensus::now_ms() + 300_000;
+        let call = change.call(self.genesis.fingerprint(), valid_until_ms, salt).unwrap();
+        Transaction::sign(call, &self.steward).unwrap()
+    }
+
+    /// Changes the set and waits until every node that runs knows that the first block of the new one is decided.
+    pub async fn change_set(&self, change: &Change) {
+        let committed = self.client().commit(&self.change(change), PATIENCE).await.unwrap();
+        assert!(committed.applied, "{:?}", committed.refusal);
+        let from = committed.height + 2;
+        let done = |all: &[Status]| {
+            all.len() == self.running() && all.iter().all(|s| s.height >= from && !s.set_change_pending)
+        };
+        self.until("the new set decides", done).await;
+    }
+
+    fn running(&self) -> usize {
+        self.nodes.iter().flatten().count()
+    }
+
+    /// What `/readyz` says of a node.
+    pub async fn ready(&self, n: usize) -> (u16, String) {
+        let answer = reqwest::get(format!("{}/readyz", self.api(n))).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    pub async fn status(&self, n: usize) -> Status {
+        reqwest::get(format!("{}/status", self.api(n))).await.unwrap().json().await.unwrap()
     }
 
     pub fn kill_all(&mut self) {
@@ -242,6 +337,46 @@ impl Cluster {
             assert_eq!(report, &reports[0], "the stores differ");
         }
         reports[0].clone()
+    }
+}
+
+/// Starts the node of a folder.
+/// Starts a node, behind these words if it runs in a network of its own.
+pub fn spawn(within: &[String], dir: &Path) -> Child {
+    let log = std::fs::File::options().create(true).append(true).open(dir.join("log.txt")).unwrap();
+    let mut command = match within {
+        [] => Command::new(NODE),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(NODE);
+            command
+        }
+    };
+    command.arg("run").arg("--config").arg(dir.join("node.toml"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+}
+
+/// One process; ends with the test.
+pub struct Process(pub Child);
+
+impl Process {
+    /// Waits for its end; gives its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(start.elapsed() < PATIENCE, "it goes on");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Measures a snapshot and a backup at a size that tells something: `cargo test … scale -- --ignored --nocapture`.
+//! Measures a snapshot and a backup at a size that tells something: `make torture` runs it.
 //! `SCALE_TXS` calls of one digest each.
 
 use std::time::Instant;
@@ -19,7 +19,7 @@ fn memory_mb() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "measures; takes minutes"]
+#[ignore = "long; `make torture` runs it"]
 async fn a_snapshot_and_a_backup_of_many_records() {
     let txs: u64 = std::env::var("SCALE_TXS").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
     let mut cluster = Cluster::make(4);

@@ -18,6 +18,12 @@ pub struct Status {
     pub consensus_key: PublicKey,
     /// Whether the current set holds this node's key.
     pub validator: bool,
+    /// Why this node's identity does not let it vote yet, whether it is in the set or not.
+    #[serde(default)]
+    pub waits: Option<String>,
+    /// A change of the set is executed and the first block of the new set is not decided yet.
+    #[serde(default)]
+    pub set_change_pending: bool,
     /// Last committed block.
     pub height: u64,
     pub block_id: BlockId,

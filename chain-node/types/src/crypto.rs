@@ -49,6 +49,12 @@ pub fn verify_strict(key: &PublicKey, message: &[u8], signature: &Signature) -> 
     point.verify_strict(message, &signature).is_ok()
 }
 
+/// Whether signatures of this key can hold under the strict rule: a canonical point that is not of small order.
+pub fn can_sign_strictly(key: &PublicKey) -> bool {
+    VerifyingKey::from_bytes(&key.0)
+        .is_ok_and(|point| !point.is_weak() && point.to_edwards().compress().as_bytes() == &key.0)
+}
+
 /// The ZIP 215 rule, one signature.
 pub fn verify_zip215(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
     let signature = ed25519_zebra::Signature::from_bytes(&signature.0);

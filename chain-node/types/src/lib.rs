@@ -15,6 +15,8 @@ pub mod genesis;
 pub mod transaction;
 pub mod validator;
 
+pub mod membership;
+
 pub mod block;
 pub mod certificate;
 pub mod log_entry;

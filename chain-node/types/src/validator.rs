@@ -73,6 +73,18 @@ impl ValidatorSet {
         self.validators.get(usize::try_from(turn).ok()?)
     }
 
+    /// The proposer when some validators are passed over: at round 0 the turn goes to the next who is not. From round 1 on
+    /// everybody has their turn, and if more are to be passed over than may fail, everybody has it at round 0 as well.
+    pub fn proposer_skipping(&self, height: u64, round: u32, skipped: &[PublicKey]) -> Option<&Validator> {
+        let n = self.validators.len();
+        let members = self.validators.iter().filter(|v| skipped.contains(&v.consensus_key)).count();
+        if round > 0 || members > n.saturating_sub(1) / 3 {
+            return self.proposer(height, round);
+        }
+        let turns = (0..u32::try_from(n).ok()?).filter_map(|turn| self.proposer(height, turn));
+        turns.into_iter().find(|v| !skipped.contains(&v.consensus_key))
+    }
+
     /// What headers commit to.
     pub fn hash(&self) -> Hash {
         Hash::of(&self.to_bytes())
@@ -165,6 +177,24 @@ pub(crate) mod tests {
         let turns: Vec<_> = (4..8).map(|h| set.proposer(h, 0).unwrap().consensus_key).collect();
         assert_eq!(turns, keys.iter().map(SigningKey::public).collect::<Vec<_>>());
         assert_eq!(set.proposer(4, 1), set.proposer(5, 0));
+    }
+
+    #[test]
+    fn a_skipped_turn_goes_to_the_next_at_round_0_only() {
+        let (keys, set) = set_of(4);
+        let dead = keys[2].public();
+        let proposer =
+            |height, round, skipped: &[PublicKey]| set.proposer_skipping(height, round, skipped).unwrap().consensus_key;
+        for height in 0..8u64 {
+            let plain = set.proposer(height, 0).unwrap().consensus_key;
+            assert_eq!(proposer(height, 0, &[]), plain);
+            let expected = if plain == dead { set.proposer(height, 1).unwrap().consensus_key } else { plain };
+            assert_eq!(proposer(height, 0, &[dead]), expected);
+            assert_eq!(proposer(height, 1, &[dead]), set.proposer(height, 1).unwrap().consensus_key);
+            let all: Vec<_> = keys.iter().map(SigningKey::public).collect();
+            assert_eq!(proposer(height, 0, &all), plain, "no more than may fail are passed over");
+        }
+        assert_eq!(ValidatorSet::new(vec![]).proposer_skipping(1, 0, &[]), None);
     }
 
     #[test]

@@ -82,6 +82,7 @@ fn arguments(module: &str, method: &str) -> Option<Schema> {
         ("identity", "resume_account") => schema_for!(identity::calls::ResumeAccount),
         ("governance", "propose") => schema_for!(governance::calls::Propose),
         ("governance", "approve") => schema_for!(governance::calls::Approve),
+        ("governance", "change_validators") => schema_for!(governance::calls::ChangeValidators),
         ("application", "install") => schema_for!(application::calls::Install),
         ("application", "upgrade") => schema_for!(application::calls::Upgrade),
         ("application", "suspend" | "resume" | "uninstall") => schema_for!(application::calls::App),

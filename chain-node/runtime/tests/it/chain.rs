@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain_runtime::{BlockContext, BlockEffects, MemoryState, execute, genesis_state};
+use chain_runtime::{BlockContext, BlockEffects, MemoryState, Turn, execute, genesis_state};
 use chain_types::account::Custody;
 use chain_types::crypto::SigningKey;
 use chain_types::encoding::to_value;
@@ -33,6 +33,10 @@ pub const MAKER_DESK: u8 = 12;
 pub const SHOP_DESK: u8 = 13;
 /// Bound to `shop`, without any role.
 pub const IDLE: u8 = 14;
+/// A block of round 0.
+pub const ON_TIME: Turn = Turn { first: PublicKey([0; 32]), round: 0 };
+/// Holds no account.
+pub const STEWARD: u8 = 200;
 
 pub fn genesis(governance: Governance) -> Genesis {
     let title = |t: &str| Text { zh: t.to_owned(), en: t.to_owned() };
@@ -61,7 +65,7 @@ pub fn genesis(governance: Governance) -> Genesis {
         membership: Membership::Delegated,
         heartbeat_ms: 600_000,
         trusting_period_ms: 14 * 86_400_000,
-        steward: key(200).public(),
+        steward: key(STEWARD).public(),
         validators: (0..4).map(validator).collect(),
         organisations: [("city", CITY), ("maker", MAKER), ("shop", SHOP)].into_iter().map(organisation).collect(),
         operator: "city".to_owned(),
@@ -97,13 +101,17 @@ pub struct Chain {
 impl Chain {
     /// Genesis and nothing else.
     pub fn bare(governance: Governance) -> Self {
-        let genesis = genesis(governance);
+        Self::of(&genesis(governance))
+    }
+
+    /// The chain of a genesis and nothing else.
+    pub fn of(genesis: &Genesis) -> Self {
         let mut state = MemoryState::default();
-        state.apply(genesis_state(&genesis).unwrap());
+        state.apply(genesis_state(genesis).unwrap());
         let fingerprint = genesis.fingerprint();
         Self {
             state,
-            context: BlockContext { version: 1, fingerprint, height: 1, time_ms: START_MS, log_size: 0 },
+            context: BlockContext { version: 1, fingerprint, height: 1, time_ms: START_MS, log_size: 0, turn: ON_TIME },
             salt: 0,
         }
     }

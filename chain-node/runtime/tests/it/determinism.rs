@@ -73,8 +73,10 @@ const BLOCK_BYTES: &str = "13f6f43eac60a620b072211d4bc306364c000dd047396ba358ee8
 #[test]
 fn rules_of_another_version_are_not_carried_out() {
     let chain = Chain::new();
-    let later = BlockContext { version: 2, ..chain.context.clone() };
-    assert!(execute(&chain.state, &later, &[]).is_err());
+    for version in [0, chain_runtime::NEWEST_RULES + 1] {
+        let unknown = BlockContext { version, ..chain.context.clone() };
+        assert!(execute(&chain.state, &unknown, &[]).is_err());
+    }
 }
 
 /// A store that cannot answer.

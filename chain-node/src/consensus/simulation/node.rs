@@ -2,6 +2,7 @@
 //! actors cannot be driven). Everything it wants from the world it leaves in `acts`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +15,8 @@ use arc_malachitebft_core_types::{HeightParams, LinearTimeouts, ThresholdParam, 
 use arc_malachitebft_engine::host::Next;
 use arc_malachitebft_sync::RawDecidedValue;
 use bytes::Bytes;
-use chain_types::{CommitCertificate, TxId};
+use chain_types::crypto::SigningKey;
+use chain_types::{CommitCertificate, Fingerprint, PublicKey, TxId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::super::app::{App, CommitDone, Progress, Running};
@@ -26,6 +28,7 @@ use super::message::Message;
 use super::verifier::Memo;
 use super::wal::Wal;
 use crate::config::Timeouts;
+use crate::identity::{Found, Guard};
 use crate::ledger::{Candidate, Ledger};
 use crate::mempool::{Capacity, Mempool};
 use crate::store::Store;
@@ -71,6 +74,8 @@ pub struct Node {
     pub verifier: Memo,
     pub store: Store,
     pub store_uses: u32,
+    /// Holds the identity file, which a crash leaves.
+    home: tempfile::TempDir,
     pub wal: Wal,
     pub live: Option<Live>,
     /// Rises with every start, so that what was on its way to a dead process does not reach the next one.
@@ -90,12 +95,29 @@ pub fn peer_id(index: usize) -> PeerId {
     PeerId::from_bytes(&[0, 1, index as u8]).unwrap()
 }
 
+/// A folder whose writes cost no disk, where the machine has one.
+pub fn home() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// The guard of a process that starts, as a node opens it.
+pub fn guard(home: &Path, own: PublicKey, store: &Store, has_log: bool) -> Arc<Guard> {
+    let (tip, had_identity) = (store.tip().unwrap(), store.had_identity().unwrap());
+    let found = Found { tip, had_identity, signed: store.last_signed(&own).unwrap(), has_log };
+    let guard = Guard::open(home, own, &found, None).unwrap();
+    store.mark_identity().unwrap();
+    Arc::new(guard)
+}
+
 impl Node {
-    pub fn new(index: usize, bug: Bug, signer: ChainSigner, verifier: Memo, store: Store) -> Self {
+    pub fn new(index: usize, bug: Bug, key: (Fingerprint, SigningKey), verifier: Memo, store: Store) -> Self {
+        let home = home();
+        let guard = guard(home.path(), key.1.public(), &store, false);
         Self {
             index,
             bug,
-            signer,
+            signer: ChainSigner { fingerprint: key.0, key: key.1, guard },
+            home,
             verifier,
             store,
             store_uses: 0,
@@ -135,13 +157,15 @@ impl Node {
             Ok(ledger) => Arc::new(ledger),
             Err(e) => return self.stop(&e),
         };
+        let guard = guard(self.home.path(), self.signer.key.public(), &self.store, self.incarnation > 1);
+        self.signer.guard = guard.clone();
         let mempool = Arc::new(Mempool::new(Capacity { txs: 1_000, bytes: 1 << 20 }));
         let (progress, _) = watch::channel(Progress::default());
         let (heard, peer_height) = watch::channel(0);
         let (world_ms, skew_ms) = (self.world_ms.clone(), self.skew_ms);
         let clock = Arc::new(move || world_ms.load(Ordering::Relaxed).saturating_add_signed(skew_ms));
         let (signer, timeouts, heartbeat) = (self.signer.clone(), Timeouts::default(), Arc::new(Notify::new()));
-        let app = App { ledger, mempool, signer, timeouts, progress, peer_height, heartbeat, clock };
+        let app = App { ledger, mempool, signer, timeouts, progress, peer_height, heartbeat, clock, guard };
         let (done, _) = mpsc::unbounded_channel();
         let mut app = match Running::recover(app, done) {
             Ok(app) => app,

@@ -93,10 +93,7 @@ impl Encode for Evidence {
     fn encode(&self, w: &mut Writer) {
         w.array(7).text(DOMAIN).bytes(&self.genesis).array(self.set_changes.len());
         for change in &self.set_changes {
-            w.array(3);
-            change.header.encode(w);
-            change.certificate.encode(w);
-            change.next.encode(w);
+            change.encode(w);
         }
         match &self.subject {
             Subject::Act { record, index, path, block } => {
@@ -132,7 +129,7 @@ impl Decode for Evidence {
         if n > MAX_SET_CHANGES {
             return Err(r.invalid("number of set changes"));
         }
-        let set_changes = (0..n).map(|_| decode_set_change(r)).collect::<Result<_, _>>()?;
+        let set_changes = (0..n).map(|_| Decode::decode(r)).collect::<Result<_, _>>()?;
         Ok(Self {
             genesis,
             set_changes,
@@ -144,9 +141,20 @@ impl Decode for Evidence {
     }
 }
 
-fn decode_set_change(r: &mut Reader<'_>) -> Result<SetChange, DecodeError> {
-    r.array_of(3)?;
-    Ok(SetChange { header: Decode::decode(r)?, certificate: Decode::decode(r)?, next: Decode::decode(r)? })
+impl Encode for SetChange {
+    fn encode(&self, w: &mut Writer) {
+        w.array(3);
+        self.header.encode(w);
+        self.certificate.encode(w);
+        self.next.encode(w);
+    }
+}
+
+impl Decode for SetChange {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.array_of(3)?;
+        Ok(Self { header: Decode::decode(r)?, certificate: Decode::decode(r)?, next: Decode::decode(r)? })
+    }
 }
 
 fn decode_subject(r: &mut Reader<'_>) -> Result<Subject, DecodeError> {

@@ -70,6 +70,19 @@ codes! {
     NotApprover "not_approver" "机构 {organisation} 无权同意本链的提案" "{organisation} does not approve proposals of this chain";
     OwnKeyNeeded "own_key_needed" "本链的提案须用自持密钥同意，平台托管密钥不算" "proposals of this chain are approved with keys that their owners hold; a key held by the platform does not count";
 
+    // The validator set.
+    NotSteward "not_steward" "只有链管家可以直接更换验证者；机构管理员请提案" "only the chain's steward changes validators directly; administrators propose it";
+    MembershipByProposal "membership_by_proposal" "本链的验证者须经提案更换" "validators of this chain are changed by proposal";
+    SetChangePending "set_change_pending" "上一次更换从高度 {height} 起生效，届时才能再次更换" "the change before takes effect at height {height}; the next one can be made from then on";
+    ValidatorUnknown "validator_unknown" "没有共识公钥为 {key} 的验证者" "no validator has consensus key {key}";
+    ValidatorKeyTaken "validator_key_taken" "公钥 {key} 已是验证者的密钥，或重复出现" "key {key} is a validator's key already, or stands in the change twice";
+    ValidatorKeyInvalid "validator_key_invalid" "{key} 不是可用于签名的 Ed25519 公钥" "{key} is not an Ed25519 key that can sign";
+    TooFewValidators "too_few_validators" "一条链至少保留 {min} 个验证者" "a chain keeps at least {min} validators";
+    TooManyValidators "too_many_validators" "一条链至多有 {max} 个验证者" "a chain has at most {max} validators";
+    RulesPending "rules_pending" "规则 {version} 已定于高度 {height} 生效，届时才能再次升级" "rules {version} take effect at height {height}; the next upgrade can be agreed on from then on";
+    RulesNotNext "rules_not_next" "只能升级到规则 {version}" "rules are upgraded one by one: the next are {version}";
+    RulesTooSoon "rules_too_soon" "规则最早可从高度 {height} 起升级" "rules can change from height {height} on at the earliest";
+
     // Applications.
     AppExists "app_exists" "应用 {app} 已安装过，请换一个名称" "application {app} was installed already; choose another name";
     AppStatus "app_status" "应用已经是 {status} 状态" "the application is {status} already";

@@ -3,6 +3,7 @@
 use chain_types::PublicKey;
 use chain_types::account::Custody;
 use chain_types::genesis::Text;
+use chain_types::membership::Change;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,18 @@ use serde::{Deserialize, Serialize};
 pub enum Action {
     /// Admits an organisation with its first administrator.
     AdmitOrganisation(AdmitOrganisation),
+    /// Adds, removes, replaces or rotates one validator.
+    ChangeValidators(Change),
+    /// Has the chain change to the next execution rules.
+    UpgradeRules(UpgradeRules),
+}
+
+/// One version up, from a height some blocks ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeRules {
+    pub version: u32,
+    pub from_height: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,4 +52,11 @@ pub struct Propose {
 #[serde(deny_unknown_fields)]
 pub struct Approve {
     pub proposal: u64,
+}
+
+/// Changes the validator set by one validator. The steward's, where membership is delegated to it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeValidators {
+    pub change: Change,
 }

@@ -4,7 +4,9 @@ use chain_types::state::{CHAIN_APP, key, prefix};
 use chain_types::{PublicKey, Validator};
 use serde::Serialize;
 
-use super::state::{PARAMETERS, PROPOSAL, Parameters, Proposal, STEWARD, VALIDATORS};
+use super::state::{
+    PARAMETERS, PROPOSAL, Parameters, Proposal, RULES, Rules, SET_CHANGE, STEWARD, SetChange, VALIDATORS,
+};
 use crate::queries::{page, record};
 use crate::state::{StateError, StateView};
 
@@ -24,9 +26,28 @@ pub fn steward<S: StateView>(view: &S) -> Result<Option<PublicKey>, StateError> 
     record(view, &key(CHAIN_APP, "governance", STEWARD, b""))
 }
 
+/// The set that the last change leads to, in force or about to be.
 pub fn validators<S: StateView>(view: &S) -> Result<Vec<Validator>, StateError> {
     Ok(record(view, &key(CHAIN_APP, "governance", VALIDATORS, b""))?.unwrap_or_default())
 }
+
+/// The last change of the set of genesis, if there was one.
+pub fn last_set_change<S: StateView>(view: &S) -> Result<Option<SetChange>, StateError> {
+    record(view, &key(CHAIN_APP, "governance", SET_CHANGE, b""))
+}
+
+/// The execution rules of a height that is not executed yet.
+pub fn rules<S: StateView>(view: &S, of_genesis: u32, height: u64) -> Result<u32, StateError> {
+    let agreed: Option<Rules> = record(view, &key(CHAIN_APP, "governance", RULES, b""))?;
+    Ok(match agreed {
+        Some(rules) if height >= rules.from_height => rules.version,
+        // One by one: before these there were those before them.
+        Some(rules) => rules.version.saturating_sub(1),
+        None => of_genesis,
+    })
+}
+
+pub use super::turns::skipped;
 
 pub fn proposal<S: StateView>(view: &S, number: u64) -> Result<Option<ProposalView>, StateError> {
     let found = record(view, &key(CHAIN_APP, "governance", PROPOSAL, &number.to_be_bytes()))?;

@@ -1,4 +1,4 @@
-//! Records: the parameters of genesis, the steward's key, the validators, and proposals by number.
+//! Records: the parameters of genesis, the steward's key, the validators, their last change, and proposals by number.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +11,12 @@ use super::calls::Action;
 pub const PARAMETERS: &str = "parameters";
 pub const STEWARD: &str = "steward";
 pub const VALIDATORS: &str = "validators";
+/// The last change of the validators; none if they are those of genesis.
+pub const SET_CHANGE: &str = "set_change";
+/// The newest rules that were agreed on; none while the chain keeps those of genesis.
+pub const RULES: &str = "rules";
+/// What stands as the proposer of a steward's proposal; no organisation can be called so.
+pub const STEWARD_PROPOSER: &str = "@steward";
 /// Proposals by number, 8 bytes.
 pub const PROPOSAL: &str = "proposal";
 
@@ -49,6 +55,25 @@ impl Parameters {
     }
 }
 
+/// A change of the validator set. The validators' record holds the set that the change leads to, from the block of the
+/// change on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetChange {
+    /// The block that executed it.
+    pub height: u64,
+    /// The first height that the new set decides; until that block is there no other change is made.
+    pub from_height: u64,
+}
+
+/// Execution rules, and the first height that has them. Before it the chain has the rules before these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    pub version: u32,
+    pub from_height: u64,
+}
+
 /// Where a proposal stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,7 +88,7 @@ pub enum ProposalStatus {
 pub struct Proposal {
     pub action: Action,
     pub status: ProposalStatus,
-    /// The organisation that proposed it.
+    /// The organisation that proposed it, or [`STEWARD_PROPOSER`].
     pub proposer: String,
     /// Organisations whose approval counts.
     pub approvals: BTreeSet<String>,

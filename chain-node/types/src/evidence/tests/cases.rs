@@ -76,6 +76,7 @@ pub fn all() -> Vec<Case> {
     cases.extend(chain_changed());
     cases.extend(accounts_and_states_changed());
     cases.extend(powers());
+    cases.extend(super::sets::all());
     cases.extend(other_bytes());
     cases
 }

@@ -257,7 +257,7 @@ impl Chain {
     }
 }
 
-fn header(fingerprint: Fingerprint, height: u64, parent: Hash) -> Header {
+pub fn header(fingerprint: Fingerprint, height: u64, parent: Hash) -> Header {
     Header {
         version: 1,
         fingerprint,

@@ -3,6 +3,7 @@
 
 mod cases;
 mod chain;
+mod sets;
 mod signatures;
 mod vectors;
 

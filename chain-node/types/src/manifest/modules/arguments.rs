@@ -13,6 +13,7 @@ use crate::manifest::chain_part::Instance;
 use crate::manifest::faults::Fault;
 use crate::manifest::fields::Field;
 use crate::manifest::value::FieldValue;
+use crate::membership::Change;
 
 /// An argument that cannot be read: where, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +81,7 @@ fn one(arg: &ArgSpec, instance: Option<&Instance>, json: &Json) -> Result<Value,
         }),
         ArgKind::Fields => fields(path, instance, json),
         ArgKind::Action => action(path, json),
+        ArgKind::Change => change(path, json),
         ArgKind::Open => open(path, json),
     }
 }
@@ -137,6 +139,14 @@ fn action(path: &str, json: &Json) -> Result<Value, ArgumentFault> {
     #[serde(deny_unknown_fields, rename_all = "snake_case")]
     enum Action {
         AdmitOrganisation(Admit),
+        ChangeValidators(Change),
+        UpgradeRules(Upgrade),
+    }
+    #[derive(serde::Serialize, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Upgrade {
+        version: u32,
+        from_height: u64,
     }
     #[derive(serde::Serialize, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -151,7 +161,23 @@ fn action(path: &str, json: &Json) -> Result<Value, ArgumentFault> {
             Ok(admit) => Ok(Value::Map(vec![(Value::from("admit_organisation"), admit)])),
             Err(e) => wrong(path, "无法编码", &e.to_string()),
         },
+        Ok(Action::ChangeValidators(change)) => match to_value(&change) {
+            Ok(change) => Ok(Value::Map(vec![(Value::from("change_validators"), change)])),
+            Err(e) => wrong(path, "无法编码", &e.to_string()),
+        },
+        Ok(Action::UpgradeRules(upgrade)) => match to_value(&upgrade) {
+            Ok(upgrade) => Ok(Value::Map(vec![(Value::from("upgrade_rules"), upgrade)])),
+            Err(e) => wrong(path, "无法编码", &e.to_string()),
+        },
         Err(e) => wrong(path, "不是治理事项", &e.to_string()),
+    }
+}
+
+fn change(path: &str, json: &Json) -> Result<Value, ArgumentFault> {
+    let change = serde_json::from_value::<Change>(json.clone()).map_err(|e| e.to_string());
+    match change.and_then(|change| to_value(&change).map_err(|e| e.to_string())) {
+        Ok(change) => Ok(change),
+        Err(e) => wrong(path, "不是验证者变更", &e),
     }
 }
 

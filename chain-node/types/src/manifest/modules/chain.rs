@@ -47,10 +47,15 @@ pub(super) const GOVERNANCE: ModuleSpec = ModuleSpec {
     calls: &[
         call("propose", ("提案", "Propose"), &[required("action", ArgKind::Action, ("事项", "Action"))]),
         call("approve", ("同意提案", "Approve"), &[required("proposal", ArgKind::Integer, ("提案号", "Proposal"))]),
+        call(
+            "change_validators",
+            ("更换验证者", "Change the validators"),
+            &[required("change", ArgKind::Change, ("变更", "Change"))],
+        ),
     ],
     guards: &[],
     kinds: &[],
-    events: &["proposed", "approved", "organisation_admitted"],
+    events: &["proposed", "approved", "organisation_admitted", "validators_changed", "rules_upgraded"],
     refusals: &[
         Code::NotAdministrator,
         Code::AccountExists,
@@ -62,6 +67,18 @@ pub(super) const GOVERNANCE: ModuleSpec = ModuleSpec {
         Code::ApprovalRepeated,
         Code::NotApprover,
         Code::OwnKeyNeeded,
+        Code::NotSteward,
+        Code::MembershipByProposal,
+        Code::SetChangePending,
+        Code::OrganisationUnknown,
+        Code::ValidatorUnknown,
+        Code::ValidatorKeyTaken,
+        Code::ValidatorKeyInvalid,
+        Code::RulesPending,
+        Code::RulesNotNext,
+        Code::RulesTooSoon,
+        Code::TooFewValidators,
+        Code::TooManyValidators,
     ],
 };
 

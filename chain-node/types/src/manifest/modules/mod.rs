@@ -70,6 +70,8 @@ pub enum ArgKind {
     Action,
     /// Bytes of any length, in hexadecimal.
     Bytes,
+    /// A change of the validator set.
+    Change,
     /// Text, numbers, lists and maps as they are.
     Open,
 }

@@ -11,6 +11,9 @@ use serde_json::json;
 
 use crate::chain::*;
 
+mod rules;
+mod validators;
+
 #[derive(Serialize, Clone)]
 struct Propose {
     action: Action,
@@ -108,4 +111,6 @@ pub fn refusals() {
     chain.refused(CITY, "chain", "governance", "veto", json!({}), Code::MethodUnknown);
     under_platform_the_operator_alone_decides();
     under_self_more_than_half_of_the_founders_decide_with_their_own_keys();
+    validators::refusals();
+    rules::refusals();
 }

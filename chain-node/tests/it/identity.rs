@@ -1,0 +1,119 @@
+//! One key votes from one place: real copies of a validator's folder, started beside the original.
+
+use std::path::{Path, PathBuf};
+
+use chain_types::api::Status;
+
+use super::cluster::{Cluster, PATIENCE, Process, digest, spawn};
+
+/// Exit code of a node whose key votes elsewhere.
+const DUPLICATE: Option<i32> = Some(21);
+
+/// Copies the folder of a stopped validator, to listen on an address of its own.
+fn copy(cluster: &Cluster, n: usize) -> PathBuf {
+    let to = cluster.home.path().join("copy");
+    copy_folder(&cluster.validator_dir(n), &to);
+    let mut config = cluster.config(n);
+    config.genesis = cluster.dir().join("genesis.json");
+    let at = |port: u16| format!("127.{}.1.99:{port}", cluster.net).parse().unwrap();
+    let listen = &mut config.listen;
+    (listen.consensus, listen.gossip, listen.api) = (at(26656), at(26657), at(8080));
+    (listen.metrics, listen.admin) = (None, None);
+    std::fs::write(to.join("node.toml"), toml::to_string_pretty(&config).unwrap()).unwrap();
+    to
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (entry, kind) = entry.map(|e| (e.path(), e.file_type().unwrap())).unwrap();
+        let target = to.join(entry.file_name().unwrap());
+        if kind.is_dir() {
+            copy_folder(&entry, &target);
+        } else {
+            // Keeps the permissions, without which keys are refused.
+            std::fs::copy(&entry, &target).unwrap();
+        }
+    }
+}
+
+async fn anchored(cluster: &Cluster, n: u64) {
+    let committed = cluster.client().commit(&cluster.anchor(&[digest(n)]), PATIENCE).await.unwrap();
+    assert!(committed.applied, "{:?}", committed.refusal);
+}
+
+async fn until_it_votes(cluster: &Cluster, n: usize) {
+    let name = format!("validator-{}", n + 1);
+    let votes = |all: &[Status]| {
+        let one = all.iter().find(|s| s.name == name);
+        one.is_some_and(|s| s.validator && s.waits.is_none() && s.caught_up && s.height > 0)
+    };
+    cluster.until("it votes", votes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_beside_the_original_never_votes_and_stops_for_good() {
+    let mut cluster = Cluster::start(4).await;
+    anchored(&cluster, 1).await;
+    cluster.kill(3);
+    let dir = copy(&cluster, 3);
+    cluster.run(3);
+    until_it_votes(&cluster, 3).await;
+    let mut copy = Process(spawn(&[], &dir));
+    assert_eq!(copy.ended().await, DUPLICATE);
+    let log = std::fs::read_to_string(dir.join("log.txt")).unwrap();
+    assert!(log.contains("votes from another place"), "{log}");
+    // The original was not disturbed: with another validator down, every block needs its vote.
+    cluster.kill(0);
+    anchored(&cluster, 2).await;
+    cluster.run(0);
+    // Started again by hand while the original lives, it stops again.
+    let mut again = Process(spawn(&[], &dir));
+    assert_eq!(again.ended().await, DUPLICATE);
+    until_it_votes(&cluster, 0).await;
+    cluster.check_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_volumes_that_cannot_be_told_apart_both_stop_and_one_alone_may_return() {
+    let mut cluster = Cluster::start(4).await;
+    cluster.kill(3);
+    let dir = copy(&cluster, 3);
+    // As a snapshot of a disk would be: the same file, number and all. Each keeps its own from now on.
+    let (original, twin) = (cluster.validator_dir(3).join("identity"), dir.join("identity"));
+    std::fs::remove_file(&twin).unwrap();
+    std::fs::hard_link(&original, &twin).unwrap();
+    cluster.run(3);
+    let (mut original, mut twin) = (cluster.take(3), Process(spawn(&[], &dir)));
+    assert_eq!((original.ended().await, twin.ended().await), (DUPLICATE, DUPLICATE));
+    anchored(&cluster, 1).await;
+    // The twin is gone for good; the original watches, then votes.
+    cluster.run(3);
+    until_it_votes(&cluster, 3).await;
+    cluster.kill(0);
+    anchored(&cluster, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_identity_or_a_wiped_volume_watches_before_it_votes() {
+    let mut cluster = Cluster::start(4).await;
+    anchored(&cluster, 1).await;
+    for wiped in [&["identity"][..], &["identity", "data", "wal"]] {
+        cluster.kill(2);
+        for part in wiped {
+            let part = cluster.validator_dir(2).join(part);
+            if part.is_dir() { std::fs::remove_dir_all(part).unwrap() } else { std::fs::remove_file(part).unwrap() }
+        }
+        cluster.run(2);
+        until_it_votes(&cluster, 2).await;
+        let log = std::fs::read_to_string(cluster.validator_dir(2).join("log.txt")).unwrap();
+        assert!(log.contains("follows without voting until"), "{log}");
+        anchored(&cluster, 2 + wiped.len() as u64).await;
+    }
+    cluster.kill(0);
+    anchored(&cluster, 9).await;
+    cluster.run(0);
+    let same = |all: &[Status]| all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0);
+    cluster.until("all four are at one height", same).await;
+    cluster.check_all();
+}
