@@ -125,9 +125,9 @@ impl Checkpoints {
     }
 
     fn keep(&self, endorsement: Endorsement) {
-        let heard = lock(&self.board).add(endorsement.clone());
-        match heard {
-            Heard::New => self.assemble(),
+        let mut board = lock(&self.board);
+        match board.add(endorsement.clone()) {
+            Heard::New => self.assemble(&board),
             Heard::Known => {}
             Heard::Conflict(other) => tracing::error!(
                 cosigner = endorsement.cosigner.short(), size = endorsement.size, root = %endorsement.root,
@@ -136,8 +136,9 @@ impl Checkpoints {
         }
     }
 
-    /// Puts together what the board has; a smaller checkpoint never replaces a larger one of the same policy.
-    fn assemble(&self) {
+    /// Puts together what the board has; a smaller checkpoint never replaces a larger one. The board stays locked until
+    /// the result is published, or what an earlier look found could replace what a later one did.
+    fn assemble(&self, board: &Board) {
         let (tip, store) = (self.ledger.tip(), self.ledger.store());
         let latest = self.latest();
         let is_latest = |size: u64, root: &Hash| {
@@ -154,8 +155,7 @@ impl Checkpoints {
             // Ahead of this node; looked at again when it has caught up.
             false => Ok(false),
         };
-        let found = lock(&self.board).assemble(store.genesis(), &tip.validators, tip.height.saturating_add(1), is_ours);
-        match found {
+        match board.assemble(store.genesis(), &tip.validators, tip.height.saturating_add(1), is_ours) {
             Ok(Some(found)) => {
                 self.cosigned.send_if_modified(|now| {
                     let newer = now.as_ref().is_none_or(|now| found.size() >= now.size() && found.signed != now.signed);
@@ -188,7 +188,7 @@ impl Checkpoints {
                         self.clone().endorse_aside(size, root).await;
                     }
                     if tip.validators != seen.validators || self.is_behind_board(&tip) {
-                        self.assemble();
+                        self.assemble(&lock(&self.board));
                     }
                     (seen, at_rest) = (tip, false);
                 }
@@ -197,7 +197,7 @@ impl Checkpoints {
                     if let Some((size, root)) = last_header_log(self.ledger.store(), &seen) {
                         self.clone().endorse_aside(size, root).await;
                     }
-                    self.assemble();
+                    self.assemble(&lock(&self.board));
                 }
             }
         }

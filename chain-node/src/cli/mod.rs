@@ -6,7 +6,9 @@ mod bench;
 mod check;
 mod init;
 mod keygen;
+mod register;
 mod run;
+mod target;
 mod validators;
 mod verify;
 
@@ -34,6 +36,8 @@ enum Command {
     Validators(validators::Validators),
     /// Put the fingerprints of files on a chain and save evidence
     Anchor(anchor::Anchor),
+    /// Register a signed statement (SCITT) and save its receipt
+    Register(register::Register),
     /// Check evidence, offline
     Verify(verify::Verify),
     /// Check a whole store, with the node stopped
@@ -54,6 +58,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Keygen(keygen) => report(keygen.run()),
         Command::Validators(validators) => report(validators.run()),
         Command::Anchor(anchor) => report(anchor.run()),
+        Command::Register(register) => report(register.run()),
         Command::Verify(verify) => verify.run(),
         Command::Check(check) => report(check.run()),
         Command::Backup(backup) => report(backup.run()),

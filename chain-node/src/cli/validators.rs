@@ -11,7 +11,7 @@ use chain_types::{Fingerprint, Genesis, PublicKey, Transaction};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 
-use super::anchor::configured_nodes;
+use super::target::configured_nodes;
 use crate::consensus::now_ms;
 use crate::keys::load_key;
 

@@ -98,6 +98,7 @@ error-digest-count-help = Anchor 1 to { $n } digests at once.
 error-bad-digest-help = { $digest } is no SHA-256 digest; write 64 hexadecimal digits.
 error-bad-argument-help = { $path }: { $reason }
 error-bad-call-help = This call cannot be encoded: { $reason }
+error-bad-statement-help = The statement was not registered: { $reason }
 error-bad-transaction-help = These bytes are no transaction: { $reason }
 error-bad-signature-help = The transaction's signature does not hold; sign it with the account's key.
 error-other-chain-help = The transaction is signed for another chain; compare the genesis fingerprint.

@@ -98,6 +98,7 @@ error-digest-count-help = 一次存证 1 至 { $n } 个摘要。
 error-bad-digest-help = { $digest } 不是 SHA-256 摘要；应为 64 位十六进制。
 error-bad-argument-help = { $path }：{ $reason }
 error-bad-call-help = 这个调用无法编码：{ $reason }
+error-bad-statement-help = 声明未登记：{ $reason }
 error-bad-transaction-help = 交易原文无法识别：{ $reason }
 error-bad-signature-help = 交易签名不成立；请用账户的密钥重新签署。
 error-other-chain-help = 交易是为另一条链签署的；请核对创世指纹。
