@@ -1,5 +1,6 @@
 //! The command line. Each command is a file; all print sentences that say what to do.
 
+mod adopt;
 mod anchor;
 mod bench;
 mod check;
@@ -35,6 +36,8 @@ enum Command {
     Anchor(anchor::Anchor),
     /// Check evidence, offline
     Verify(verify::Verify),
+    /// Say that a stopped node's folder, after a move, is the only copy, so that it votes without watching first
+    Adopt(adopt::Adopt),
     /// Check a whole store, with the node stopped
     Check(check::Check),
     /// Measure a chain of four validators on this machine
@@ -50,6 +53,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Validators(validators) => report(validators.run()),
         Command::Anchor(anchor) => report(anchor.run()),
         Command::Verify(verify) => verify.run(),
+        Command::Adopt(adopt) => report(adopt.run()),
         Command::Check(check) => report(check.run()),
         Command::Bench(bench) => report(bench.run()),
     }

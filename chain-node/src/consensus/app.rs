@@ -12,22 +12,19 @@ use arc_malachitebft_engine::util::streaming::{StreamContent, StreamId, StreamMe
 use arc_malachitebft_sync::RawDecidedValue;
 use bytes::Bytes;
 use chain_types::encoding::{Decode, Encode};
-use chain_types::{Block, Signature, Transaction, TxId};
+use chain_types::{Block, Transaction, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::context::{Address, ChainContext, Height, Sig, Validators, ValueId};
 use super::idle::{Situation, rests};
-use super::parts::{self, Assembly, Part, PartInit};
+use super::parts::{self, Assembly, Part, PartInit, is_signed_by_streamer};
 use super::proposals::{Freshness, Proposals};
-use super::signing::{ChainSigner, part_bytes, round_number};
+use super::signing::{ChainSigner, round_number};
 use crate::config::Timeouts;
-use crate::identity::Guard;
+use crate::identity::{Guard, Position};
 use crate::ledger::{Candidate, Draft, Ledger, Tip, block_time, build};
 use crate::mempool::Mempool;
 use crate::store::{Proposal, StoreError};
-
-/// From this round on the engine lets others stream a proposal again, so its streamer need not be its proposer.
-const OTHERS_STREAM_FROM_ROUND: u32 = 10;
 
 /// Where consensus is at this node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -188,6 +185,7 @@ impl Running {
             tracing::info!(height, round, "no decision in the round before");
         }
         self.app.progress.send_replace(Progress { height, round });
+        self.prepare(Position { height, round });
         self.proposals.at(height)
     }
 
@@ -299,6 +297,7 @@ impl Running {
         self.assembly.drop_below(commit.height + 1);
         self.heartbeat_asked = false;
         self.app.guard.on_committed(tip.height, tip.time_ms);
+        self.prepare(Position { height: tip.height + 1, round: 0 });
         let _ = commit.reply.send(());
         Ok(())
     }
@@ -338,6 +337,14 @@ impl Running {
         (from..=to).map_while(one).collect()
     }
 
+    /// A vote waits for the guard's file: have it written while the block is still on its way.
+    fn prepare(&self, position: Position) {
+        let guard = self.app.guard.clone();
+        if self.app.ledger.tip().validators.index_of(&guard.own_key()).is_some() {
+            drop(tokio::task::spawn_blocking(move || guard.prepare(position)));
+        }
+    }
+
     fn situation(&self, tip: &Tip) -> Situation {
         Situation {
             has_includable: self.app.mempool.has_includable(block_time(tip, now_ms())),
@@ -366,20 +373,6 @@ impl Running {
         let due_ms = tip.time_ms.saturating_add(self.app.ledger.store().genesis().heartbeat_ms);
         ms(due_ms.saturating_sub(now_ms()))
     }
-}
-
-/// By a validator of that height: its proposer, or in late rounds anyone.
-fn is_signed_by_streamer(init: &PartInit, tip: &Tip, fingerprint: chain_types::Fingerprint) -> bool {
-    let set = match init.height.0.checked_sub(tip.height) {
-        Some(1) => &tip.validators,
-        Some(2) => &tip.next_validators,
-        _ => return false,
-    };
-    let late = round_number(init.round).is_some_and(|round| round >= OTHERS_STREAM_FROM_ROUND);
-    let key = init.streamer.key();
-    (init.streamer == init.proposer || late)
-        && set.index_of(&key).is_some()
-        && chain_types::crypto::verify_strict(&key, &part_bytes(fingerprint, init), &Signature(init.signature.0))
 }
 
 /// Waits for the disk without keeping this thread's other tasks waiting.

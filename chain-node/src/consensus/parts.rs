@@ -10,8 +10,11 @@ use arc_malachitebft_engine::util::streaming::{StreamContent, StreamId, StreamMe
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use chain_types::limits::MAX_BLOCK_BYTES;
+use chain_types::{Fingerprint, Signature, crypto};
 
 use super::context::{Address, Height, Sig, ValueId};
+use super::signing::{part_bytes, round_number};
+use crate::ledger::Tip;
 
 /// Size of a piece; well below the message limit, large enough that a full block is 16 of them.
 pub const PART_BYTES: usize = 128 * 1024;
@@ -19,6 +22,9 @@ pub const PART_BYTES: usize = 128 * 1024;
 pub const MAX_ENCODED_BLOCK: usize = MAX_BLOCK_BYTES + 64 * 1024;
 /// Streams of one peer that may be incomplete at a time.
 const MAX_STREAMS_PER_PEER: usize = 4;
+
+/// From this round on the engine lets others stream a proposal again, so its streamer need not be its proposer.
+const OTHERS_STREAM_FROM_ROUND: u32 = 10;
 
 /// What the first part says, and its streamer signs.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -41,6 +47,20 @@ pub struct PartInit {
 pub enum Part {
     Init(PartInit),
     Piece(Bytes),
+}
+
+/// By a validator of that height: its proposer, or in late rounds anyone.
+pub fn is_signed_by_streamer(init: &PartInit, tip: &Tip, fingerprint: Fingerprint) -> bool {
+    let set = match init.height.0.checked_sub(tip.height) {
+        Some(1) => &tip.validators,
+        Some(2) => &tip.next_validators,
+        _ => return false,
+    };
+    let late = round_number(init.round).is_some_and(|round| round >= OTHERS_STREAM_FROM_ROUND);
+    let key = init.streamer.key();
+    (init.streamer == init.proposer || late)
+        && set.index_of(&key).is_some()
+        && crypto::verify_strict(&key, &part_bytes(fingerprint, init), &Signature(init.signature.0))
 }
 
 /// All parts of a block, in order.
