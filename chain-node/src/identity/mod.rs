@@ -29,8 +29,9 @@ use crate::consensus::now_ms;
 /// Blocks decided since the start that a waiting node watches. A commit certificate holds the votes of a quorum, not of
 /// all: three in a row without a live validator's vote are rare, and nodes tell each other of two holders besides.
 const BLOCKS_TO_WATCH: u32 = 3;
-/// Clocks of validators may differ by this much.
-const CLOCK_SKEW_MS: u64 = 2_000;
+/// A chain is being founded while its first blocks are no older than this when a node starts: its validators do not start
+/// at one moment, and their volumes are all new.
+const FOUNDING_MS: u64 = 60_000;
 /// Own votes that are remembered, to tell them from another's: several rounds of a height, three of each.
 const OWN_VOTES: usize = 256;
 
@@ -205,7 +206,7 @@ impl Guard {
                 self.close(&mut inner, Verdict::Restart("its identity file is older than the chain"));
             }
             // A volume that is new on an old chain may be a wiped one.
-            (None, false) if self.is_new && block_time_ms + CLOCK_SKEW_MS < self.started_ms => {
+            (None, false) if self.is_new && block_time_ms + FOUNDING_MS < self.started_ms => {
                 self.close(&mut inner, Verdict::Restart("its volume is new and the chain is not"));
             }
             (Some(at), true) => {

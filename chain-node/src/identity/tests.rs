@@ -177,7 +177,9 @@ fn old_votes_that_the_volume_does_not_know_make_it_wait() {
 fn a_new_volume_on_an_old_chain_waits() {
     let home = tempfile::tempdir().unwrap();
     let guard = open(home.path(), &Found::default());
-    guard.on_committed(1, guard.started_ms - 60_000);
+    guard.on_committed(1, guard.started_ms - 1_000);
+    assert_eq!(*guard.verdict.borrow(), None, "it takes part in the founding");
+    guard.on_committed(2, guard.started_ms - 3_600_000);
     assert!(matches!(*guard.verdict.borrow(), Some(Verdict::Restart(_))));
     drop(guard);
     assert_eq!(open(home.path(), &running(1)).standing(), Standing::Waits(Why::Suspect));
