@@ -22,6 +22,9 @@ use crate::mempool::{Capacity, Mempool};
 use crate::snapshot::fetch::{self, SyncError};
 use crate::store::{Retention, Store, StoreError};
 
+/// Peers need two heartbeats of both holders of a key to tell.
+const LISTEN_FIRST: Duration = Duration::from_secs(10);
+
 /// Why the node ended. Supervisors decide by [`NodeError::exit_code`].
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -112,10 +115,11 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<Ende
         heartbeat: heartbeat.clone(),
         guard: guard.clone(),
     };
+    gossip.start(listeners.gossip, &keys).map_err(|e| NodeError::Start(e.to_string()))?;
+    listen_first(&guard).await?;
     let running = consensus::start(settings).await?;
     let (progress, peers) = (running.progress.clone(), running.peers);
-    let started = gossip.start(listeners.gossip, &keys, running.progress).await;
-    started.map_err(|e| NodeError::Start(e.to_string()))?;
+    gossip.announce(running.progress);
     tokio::spawn(checkpoints.run());
     if ledger.store().archive().is_some() {
         tokio::spawn(archive_old_blocks(ledger.clone()));
@@ -185,9 +189,22 @@ fn guard(
     let guard = Guard::open(&config.home, own, &found, rotated_from).map_err(failed)?;
     if let Standing::Waits(why) = guard.standing() {
         tracing::warn!(%why, "this node follows without voting until it has seen that its key votes nowhere else");
+        tracing::warn!("if all validators were moved, so that there are no blocks to see, use `chain-node adopt`");
     }
     store.mark_identity()?;
     Ok(guard)
+}
+
+/// A node that must wait lets its peers tell of another holder of its key before its engine connects: two connections
+/// with one key could cost the rightful holder its own.
+async fn listen_first(guard: &Guard) -> Result<(), NodeError> {
+    if !guard.waits() {
+        return Ok(());
+    }
+    match tokio::time::timeout(LISTEN_FIRST, guard.verdict()).await {
+        Ok(_) => Err(NodeError::DuplicateIdentity(guard.own_key())),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Completes when the set that decides the next height holds the keys that wait instead of the present ones.

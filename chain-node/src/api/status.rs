@@ -141,7 +141,7 @@ impl Api {
         let one = |(peer, state): (crate::config::Peer, crate::gossip::PeerState)| PeerStatus {
             name: peer.name,
             organisation: peer.organisation,
-            connected: state.receiving && state.sending,
+            connected: state.incoming > 0 && state.sending,
             height: state.height,
             since_ms: state.since_ms,
             version: state.version,

@@ -1,5 +1,6 @@
 //! The command line. Each command is a file; all print sentences that say what to do.
 
+mod adopt;
 mod anchor;
 mod backup;
 mod bench;
@@ -40,6 +41,8 @@ enum Command {
     Register(register::Register),
     /// Check evidence, offline
     Verify(verify::Verify),
+    /// Say that a stopped node's folder, after a move, is the only copy, so that it votes without watching first
+    Adopt(adopt::Adopt),
     /// Check a whole store, with the node stopped
     Check(check::Check),
     /// Back up a node's store, while it runs or while it is stopped
@@ -60,6 +63,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Anchor(anchor) => report(anchor.run()),
         Command::Register(register) => report(register.run()),
         Command::Verify(verify) => verify.run(),
+        Command::Adopt(adopt) => report(adopt.run()),
         Command::Check(check) => report(check.run()),
         Command::Backup(backup) => report(backup.run()),
         Command::Restore(restore) => report(restore.run()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_malachitebft_app_channel::app::types::PeerId;
-use arc_malachitebft_app_channel::{AppMsg, Channels, NetworkMsg};
+use arc_malachitebft_app_channel::{AppMsg, Channels};
 use arc_malachitebft_core_consensus::{LocallyProposedValue, ProposedValue};
 use arc_malachitebft_core_types::{CommitCertificate as EngineCertificate, HeightParams, LinearTimeouts, Round};
 use arc_malachitebft_engine::host::{Next, SyncedValueOutcome};
@@ -17,13 +17,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::context::{Address, ChainContext, Height, Validators, ValueId};
+use super::engine::publish;
 use super::idle::{Situation, rests};
 use super::parts::{self, Assembly, Part};
 use super::proposals::{Freshness, Proposals};
 use super::signing::{ChainSigner, round_number};
 use super::stream::{self, Outgoing};
 use crate::config::Timeouts;
-use crate::identity::Guard;
+use crate::identity::{Guard, Position};
 use crate::ledger::{Candidate, Draft, Ledger, Tip, block_time, build};
 use crate::mempool::Mempool;
 use crate::store::{Proposal, StoreError};
@@ -91,7 +92,10 @@ impl App {
                     Some(message) => running.answer(message, &channels).await?,
                     None => return Ok(()),
                 },
-                Some(commit) = committed.recv() => running.on_committed(commit)?,
+                Some(commit) = committed.recv() => {
+                    running.on_committed(commit)?;
+                    running.prepare(Round::new(0));
+                }
                 () = &mut arrival, if running.held.is_some() => {}
                 Ok(()) = peer_height.changed() => {}
                 () = heartbeat.notified() => running.heartbeat_asked = true,
@@ -120,6 +124,7 @@ impl Running {
                 let _ = reply.send(self.first_height());
             }
             AppMsg::StartedRound { height, round, reply_value, .. } => {
+                self.prepare(round);
                 let values = self.on_round(height.0, round)?;
                 let _ = reply_value.send(values);
             }
@@ -347,6 +352,15 @@ impl Running {
         (from..=to).map_while(one).collect()
     }
 
+    /// A vote waits for the guard's file: have it written while the block is still on its way.
+    fn prepare(&self, round: Round) {
+        let (guard, tip) = (self.app.guard.clone(), self.app.ledger.tip());
+        if tip.validators.index_of(&guard.own_key()).is_some() {
+            let position = Position { height: tip.height + 1, round: round_number(round).unwrap_or(0) };
+            drop(tokio::task::spawn_blocking(move || guard.prepare(position)));
+        }
+    }
+
     fn situation(&self, tip: &Tip) -> Situation {
         Situation {
             has_includable: self.app.mempool.has_includable(block_time(tip, self.now_ms())),
@@ -374,12 +388,6 @@ impl Running {
         let tip = self.app.ledger.tip();
         let due_ms = tip.time_ms.saturating_add(self.app.ledger.store().genesis().heartbeat_ms);
         ms(due_ms.saturating_sub(self.now_ms()))
-    }
-}
-
-async fn publish(channels: &Channels<ChainContext>, messages: Vec<StreamMessage<Part>>) {
-    for message in messages {
-        let _ = channels.network.send(NetworkMsg::PublishProposalPart(message)).await;
     }
 }
 

@@ -8,12 +8,13 @@ use arc_malachitebft_app_channel::app::config::{ConsensusConfig, NodeConfig, Pub
 use arc_malachitebft_app_channel::app::types::Keypair;
 use arc_malachitebft_app_channel::app::types::codec::Codec as _;
 use arc_malachitebft_app_channel::{
-    ConsensusContext, EngineBuilder, NetworkContext, NetworkIdentity, NetworkRequest, RequestContext, Signer as _,
-    SyncContext, WalContext,
+    ConsensusContext, EngineBuilder, NetworkContext, NetworkIdentity, NetworkMsg, NetworkRequest, RequestContext,
+    Signer as _, SyncContext, WalContext,
 };
 use arc_malachitebft_core_types::{
     CommitCertificate as EngineCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, Round,
 };
+use arc_malachitebft_engine::util::streaming::StreamMessage;
 use bytesize::ByteSize;
 use chain_types::limits::{MAX_BLOCK_BYTES, MAX_VALIDATORS};
 use chain_types::{CommitCertificate, PublicKey, ValidatorSet};
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 use super::app::{App, Progress};
 use super::codec::WireCodec;
 use super::context::{Address, ChainContext, Height, Sig, ValueId};
+use super::parts::Part;
 use super::signing::{ChainSigner, ChainVerifier, round_number};
 use crate::config::{Config, Peer};
 use crate::identity::Guard;
@@ -268,4 +270,11 @@ pub fn own_certificate(certificate: &EngineCertificate<ChainContext>, set: &Vali
     let id = certificate.value_id.block();
     let round = round_number(certificate.round).unwrap_or(0);
     CommitCertificate { height: certificate.height.0, round, id, signatures }
+}
+
+/// Hands a block's messages to the network; an engine that has ended takes none.
+pub(super) async fn publish(channels: &Channels<ChainContext>, messages: Vec<StreamMessage<Part>>) {
+    for message in messages {
+        let _ = channels.network.send(NetworkMsg::PublishProposalPart(message)).await;
+    }
 }

@@ -42,8 +42,8 @@ pub use tls::TlsError;
 pub struct PeerState {
     /// Our connection to it is up.
     pub sending: bool,
-    /// Its connection to us is up.
-    pub receiving: bool,
+    /// Its connections to us that are up; more than one while a new one takes over, or if its key has two holders.
+    pub incoming: u32,
     /// Last committed height it told of.
     pub height: u64,
     /// Since when either of the connections is as it is, milliseconds since 1970.
@@ -103,25 +103,24 @@ impl Gossip {
         (Arc::new(gossip), watch_height)
     }
 
-    /// Starts listening and dialling; consensus' progress is announced to all peers.
-    pub async fn start(
-        self: &Arc<Self>,
-        listener: TcpListener,
-        keys: &NodeKeys,
-        mut progress: watch::Receiver<Progress>,
-    ) -> Result<(), TlsError> {
+    /// Starts listening and dialling.
+    pub fn start(self: &Arc<Self>, listener: TcpListener, keys: &NodeKeys) -> Result<(), TlsError> {
         let acceptor = tls::acceptor(&keys.peer, self.peers.allowed())?;
         tokio::spawn(receive::accept(self.clone(), listener, acceptor));
         for peer in self.peers.list() {
             self.peers.dial(self, peer, &keys.peer)?;
         }
+        Ok(())
+    }
+
+    /// From now on consensus' progress is announced to all peers.
+    pub fn announce(self: &Arc<Self>, mut progress: watch::Receiver<Progress>) {
         let gossip = self.clone();
         tokio::spawn(async move {
             while progress.changed().await.is_ok() {
                 gossip.progress.send_replace(*progress.borrow_and_update());
             }
         });
-        Ok(())
     }
 
     /// What is known of each configured peer.
@@ -157,9 +156,9 @@ impl Gossip {
         let mut states = self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // A connection of a peer that has been removed may still report its end.
         let Some(state) = states.get_mut(&key) else { return };
-        let before = (state.sending, state.receiving);
+        let before = (state.sending, state.incoming > 0);
         change(state);
-        if before != (state.sending, state.receiving) {
+        if before != (state.sending, state.incoming > 0) {
             state.since_ms = now_ms();
         }
     }

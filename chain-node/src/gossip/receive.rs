@@ -31,24 +31,31 @@ pub async fn accept(gossip: Arc<Gossip>, listener: TcpListener, acceptor: TlsAcc
 
 async fn serve(gossip: Arc<Gossip>, tcp: TcpStream, acceptor: TlsAcceptor) {
     let _ = tcp.set_nodelay(true);
-    let Ok(Ok(stream)) = timeout(Duration::from_secs(3), acceptor.accept(tcp)).await else { return };
+    let Ok(Ok(mut stream)) = timeout(Duration::from_secs(3), acceptor.accept(tcp)).await else { return };
     let Some(peer) = tls::peer_key(stream.get_ref().1) else { return };
-    let ended = tokio::select! {
-        ended = converse(&gossip, peer, stream) => ended,
-        () = gossip.peers.removed(peer) => Ok(()),
+    let ended = match greeted(&gossip, peer, &mut stream).await {
+        Ok(process) => {
+            // Counted: a second process with the same key must not end what is known of the first.
+            gossip.update(peer, |state| state.incoming += 1);
+            let ended = tokio::select! {
+                ended = converse(&gossip, peer, process, stream) => ended,
+                () = gossip.peers.removed(peer) => Ok(()),
+            };
+            gossip.update(peer, |state| state.incoming = state.incoming.saturating_sub(1));
+            ended
+        }
+        Err(e) => Err(e),
     };
-    gossip.update(peer, |state| state.receiving = false);
     if let Err(e) = ended {
         tracing::debug!(peer = peer.short(), error = %e, "a gossip connection ended");
     }
 }
 
-async fn converse(
-    gossip: &Gossip,
-    peer: PublicKey,
-    mut stream: tokio_rustls::server::TlsStream<TcpStream>,
-) -> io::Result<()> {
-    let hello = timeout(SILENCE, wire::read(&mut stream)).await??;
+type Stream = tokio_rustls::server::TlsStream<TcpStream>;
+
+/// The greeting; gives the process that it names.
+async fn greeted(gossip: &Gossip, peer: PublicKey, stream: &mut Stream) -> io::Result<Option<u64>> {
+    let hello = timeout(SILENCE, wire::read(stream)).await??;
     let Message::Hello { fingerprint, version, process } = hello else {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "expected a greeting first"));
     };
@@ -56,10 +63,11 @@ async fn converse(
         tracing::warn!(peer = peer.short(), %fingerprint, "a peer is configured for another chain");
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the peer belongs to another chain"));
     }
-    gossip.update(peer, |state| {
-        state.receiving = true;
-        state.version.clone_from(&version);
-    });
+    gossip.update(peer, |state| state.version.clone_from(&version));
+    Ok(process)
+}
+
+async fn converse(gossip: &Gossip, peer: PublicKey, process: Option<u64>, mut stream: Stream) -> io::Result<()> {
     let mut endorsements = Allowance::default();
     loop {
         match timeout(SILENCE, wire::read(&mut stream)).await?? {

@@ -6,6 +6,7 @@
 //! vote follows the chain, and votes once blocks were decided since its start without a vote of its key; a node that sees
 //! its key vote elsewhere stops for good. It must not be asked for leave after it stopped: it refuses.
 
+mod adopt;
 mod decide;
 mod file;
 
@@ -19,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chain_types::{BlockId, PublicKey, VoteKind};
 use tokio::sync::watch;
 
+pub use adopt::adopt;
 pub use decide::{Found, Here, Standing, Why, decide};
 pub use file::{IdentityFile, Position, Record, Volume};
 
@@ -27,8 +29,9 @@ use crate::consensus::now_ms;
 /// Blocks decided since the start that a waiting node watches. A commit certificate holds the votes of a quorum, not of
 /// all: three in a row without a live validator's vote are rare, and nodes tell each other of two holders besides.
 const BLOCKS_TO_WATCH: u32 = 3;
-/// Clocks of validators may differ by this much.
-const CLOCK_SKEW_MS: u64 = 2_000;
+/// A chain is being founded while its first blocks are no older than this when a node starts: its validators do not start
+/// at one moment, and their volumes are all new.
+const FOUNDING_MS: u64 = 60_000;
 /// Own votes that are remembered, to tell them from another's: several rounds of a height, three of each.
 const OWN_VOTES: usize = 256;
 
@@ -62,8 +65,10 @@ pub struct Guard {
 
 struct Inner {
     file: IdentityFile,
-    /// The last position that this process reserved; votes of one round share a write.
+    /// The last position that this process may sign at; votes of one round share a write.
     reserved: Option<Position>,
+    /// Nothing later was signed here; the file may be ahead of it, by a round that is prepared.
+    signed: Position,
     own_votes: BTreeMap<(Position, VoteKind), Option<BlockId>>,
     /// The highest height that the key signed elsewhere.
     foreign: Option<u64>,
@@ -83,8 +88,8 @@ impl Guard {
         let last = known.map_or(Position::default(), |record| record.last).max(found.signed);
         let waits = matches!(standing, Standing::Waits(_));
         file.write(Record { key: own, volume: here.volume, last, waits })?;
-        let inner =
-            Inner { file, reserved: None, own_votes: BTreeMap::new(), foreign: None, watched: 0, closed: false };
+        let own_votes = BTreeMap::new();
+        let inner = Inner { file, reserved: None, signed: last, own_votes, foreign: None, watched: 0, closed: false };
         let verdict = watch::channel(None).0;
         Ok(Self { own, started_ms: now_ms(), standing, is_new, inner: Mutex::new(inner), verdict })
     }
@@ -111,6 +116,16 @@ impl Guard {
             if verdict.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
+        }
+    }
+
+    /// Writes down a round that will probably be signed in, so that [`Guard::reserve`] finds it on disk when a vote waits
+    /// for it. Blocking; a failure shows when something is signed.
+    pub fn prepare(&self, position: Position) {
+        let mut inner = self.lock();
+        let record = inner.file.record();
+        if !inner.closed && !self.waits() && position > record.last {
+            self.write(&mut inner, Record { last: position, ..record });
         }
     }
 
@@ -141,6 +156,7 @@ impl Guard {
     /// Remembers an own vote, to tell it from another's.
     pub fn signed(&self, position: Position, kind: VoteKind, id: Option<BlockId>) {
         let mut inner = self.lock();
+        inner.signed = inner.signed.max(position);
         inner.own_votes.insert((position, kind), id);
         while inner.own_votes.len() > OWN_VOTES {
             inner.own_votes.pop_first();
@@ -150,9 +166,8 @@ impl Guard {
     /// A valid vote of the own key was seen on the wire or in a certificate.
     pub fn saw(&self, position: Position, kind: VoteKind, id: Option<BlockId>) {
         let mut inner = self.lock();
-        let last = inner.file.record().last;
         let other = inner.own_votes.get(&(position, kind)).is_some_and(|own| *own != id);
-        if position > last || other {
+        if position > inner.signed || other {
             inner.foreign = inner.foreign.max(Some(position.height));
         }
         if other {
@@ -191,7 +206,7 @@ impl Guard {
                 self.close(&mut inner, Verdict::Restart("its identity file is older than the chain"));
             }
             // A volume that is new on an old chain may be a wiped one.
-            (None, false) if self.is_new && block_time_ms + CLOCK_SKEW_MS < self.started_ms => {
+            (None, false) if self.is_new && block_time_ms + FOUNDING_MS < self.started_ms => {
                 self.close(&mut inner, Verdict::Restart("its volume is new and the chain is not"));
             }
             (Some(at), true) => {

@@ -125,6 +125,34 @@ fn a_vote_of_the_own_key_from_elsewhere_stops_the_node_for_good() {
 }
 
 #[test]
+fn a_prepared_round_is_not_yet_a_signed_one() {
+    let home = tempfile::tempdir().unwrap();
+    let guard = open(home.path(), &Found::default());
+    guard.prepare(at(3));
+    guard.prepare(at(2));
+    guard.reserve(at(3)).unwrap();
+    guard.prepare(at(4));
+    guard.saw(at(4), VoteKind::Prevote, Some(ID));
+    guard.on_committed(4, guard.started_ms + 4);
+    assert_eq!(*guard.verdict.borrow(), Some(Verdict::Duplicate), "it had signed nothing at height 4");
+    guard.prepare(at(5));
+    assert_eq!(guard.lock().file.record().last, at(4));
+}
+
+#[test]
+fn a_persons_word_lets_a_moved_volume_vote_but_not_again_where_it_voted() {
+    let home = tempfile::tempdir().unwrap();
+    open(home.path(), &Found::default()).reserve(at(9)).unwrap();
+    let moved = tempfile::tempdir().unwrap();
+    std::fs::copy(home.path().join("identity"), moved.path().join("identity")).unwrap();
+    assert_eq!(open(moved.path(), &running(8)).standing(), Standing::Waits(Why::OtherVolume));
+    assert_eq!(adopt(moved.path(), KEY, at(8)).unwrap(), at(9));
+    let guard = open(moved.path(), &running(8));
+    assert_eq!(guard.standing(), Standing::Votes);
+    assert!(guard.reserve(at(8)).is_err());
+}
+
+#[test]
 fn two_different_votes_in_one_round_stop_it_at_once() {
     let home = tempfile::tempdir().unwrap();
     let guard = open(home.path(), &Found::default());
@@ -149,7 +177,9 @@ fn old_votes_that_the_volume_does_not_know_make_it_wait() {
 fn a_new_volume_on_an_old_chain_waits() {
     let home = tempfile::tempdir().unwrap();
     let guard = open(home.path(), &Found::default());
-    guard.on_committed(1, guard.started_ms - 60_000);
+    guard.on_committed(1, guard.started_ms - 1_000);
+    assert_eq!(*guard.verdict.borrow(), None, "it takes part in the founding");
+    guard.on_committed(2, guard.started_ms - 3_600_000);
     assert!(matches!(*guard.verdict.borrow(), Some(Verdict::Restart(_))));
     drop(guard);
     assert_eq!(open(home.path(), &running(1)).standing(), Standing::Waits(Why::Suspect));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chain_types::api::Status;
 
-use super::cluster::{Cluster, PATIENCE, Process, digest, spawn};
+use super::cluster::{Cluster, PATIENCE, Process, digest, node, spawn};
 
 /// Exit code of a node whose key votes elsewhere.
 const DUPLICATE: Option<i32> = Some(21);
@@ -116,4 +116,34 @@ async fn a_lost_identity_or_a_wiped_volume_watches_before_it_votes() {
     let same = |all: &[Status]| all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0);
     cluster.until("all four are at one height", same).await;
     cluster.check_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_was_moved_as_a_whole_goes_on_once_a_person_says_so() {
+    let mut cluster = Cluster::start(4).await;
+    anchored(&cluster, 1).await;
+    cluster.kill_all();
+    for n in 0..4 {
+        // A move to another disk: new files with the same content.
+        let (dir, elsewhere) = (cluster.validator_dir(n), cluster.home.path().join("elsewhere"));
+        copy_folder(&dir, &elsewhere);
+        std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::rename(&elsewhere, &dir).unwrap();
+        cluster.run(n);
+    }
+    let wait = |all: &[Status]| all.len() == 4 && all.iter().all(|s| s.waits.is_some());
+    cluster.until("all wait for each other", wait).await;
+    assert_eq!(cluster.ready(0).await.0, 503);
+    cluster.kill_all();
+    for n in 0..4 {
+        let home = cluster.validator_dir(n);
+        let adopted = node(&["adopt", "--only-copy", "--home", home.to_str().unwrap()]);
+        assert!(adopted.status.success(), "{}", String::from_utf8_lossy(&adopted.stderr));
+        cluster.run(n);
+    }
+    anchored(&cluster, 2).await;
+    let running = tokio::task::block_in_place(|| {
+        node(&["adopt", "--only-copy", "--home", cluster.validator_dir(0).to_str().unwrap()])
+    });
+    assert!(String::from_utf8_lossy(&running.stderr).contains("stop that node first"));
 }
