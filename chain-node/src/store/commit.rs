@@ -129,6 +129,16 @@ impl Store {
         self.put(batch, Column::Meta, b"tip", &height_key(0))
     }
 
+    /// What the first header commits to, without genesis' state.
+    pub(super) fn stage_genesis_roots(&self, batch: &mut WriteBatch) -> Result<(), StoreError> {
+        let changes = chain_runtime::genesis_state(&self.genesis).map_err(|e| super::damaged(&e.to_string()))?;
+        let records: Vec<_> = changes.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let state_root = super::tree::root_of(&records)?;
+        let (log_size, log_root) = (0, merkle::empty_root());
+        let roots = Roots { tree_version: 0, state_root, log_size, log_root, results_root: results_root(&[]) };
+        self.stage_result(batch, 0, &roots, &[])
+    }
+
     /// The log's edge after a height.
     pub fn frontier_after(&self, roots: &Roots) -> Result<Frontier, StoreError> {
         let frontier = self.log_frontier(roots.log_size)?;

@@ -1,7 +1,7 @@
 //! Copies of the store for backups: made while it is being written, and opened without changing a byte of them.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chain_types::Genesis;
 use chain_types::encoding::Decode;
@@ -10,11 +10,16 @@ use rocksdb::checkpoint::Checkpoint;
 use super::columns::{self, Column};
 use super::{Store, StoreError, damaged};
 
+static COPYING: Mutex<()> = Mutex::new(());
+
 impl Store {
     /// Copies the store, as it is after one height, into a folder that must not exist. Tables are shared with the store by
     /// hard links where both lie on one file system, so the cost is that of what is still in memory. Blocking; writers go
     /// on meanwhile.
     pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        // One after the other: whoever is killed while it waits for a copy asks again, and of two copies at once one was
+        // seen to fail on a file that was gone.
+        let _one = COPYING.lock().unwrap_or_else(PoisonError::into_inner);
         let copy = Checkpoint::new(&*self.db).and_then(|checkpoint| checkpoint.create_checkpoint(path));
         copy.map_err(|e| StoreError::Write(format!("the copy at {}: {e}", path.display())))
     }

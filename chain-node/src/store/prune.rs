@@ -9,7 +9,6 @@
 
 use chain_types::TxOutcome;
 use chain_types::limits::VALIDITY_WINDOW_MS;
-use chain_types::transaction::Transaction;
 use rocksdb::WriteBatch;
 
 use super::columns::{Column, PRUNED_FORMAT, height_key};
@@ -167,9 +166,8 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let record = self.block(height)?.ok_or_else(|| damaged(&format!("block {height} is missing")))?;
         let envelope = record.block.txs.get(position).ok_or_else(|| damaged("results longer than their block"))?;
-        let tx = Transaction::decode(envelope).map_err(|e| damaged(&format!("block {height}: {e}")))?;
         let mut digests = Vec::new();
-        self.digests_of(&tx, outcome, &mut digests)?;
+        self.digests_of(envelope, outcome, &mut digests)?;
         for (entry, digest) in &digests {
             self.delete(batch, Column::Digest, &[&digest.0[..], &entry.to_be_bytes()].concat())?;
         }

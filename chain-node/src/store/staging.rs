@@ -7,17 +7,15 @@ use std::sync::Arc;
 
 use chain_types::encoding::{Decode, Encode, Reader};
 use chain_types::limits::VALIDITY_WINDOW_MS;
-use chain_types::log_entry::DigestEntry;
-use chain_types::merkle::{self, NodeId};
+use chain_types::merkle::NodeId;
 use chain_types::outcome::results_root;
-use chain_types::{BlockId, Genesis, Hash, Transaction, ValidatorSet};
+use chain_types::{BlockId, Genesis, Hash, ValidatorSet};
 use rocksdb::WriteBatch;
 
 use super::columns::{self, Column, PRUNED_FORMAT, height_key};
 use super::log::tile_key;
 use super::proposals::Proposal;
 use super::read::TxPlace;
-use super::whole::digests_where;
 use super::{Roots, Store, StoreError, WholeBlock, damaged};
 use crate::snapshot::tree::subtree;
 use crate::snapshot::{Forged, MAX_PIECE_BYTES, Manifest, TILE_HASHES, complete, complete_tiles, decode_records, list};
@@ -210,14 +208,8 @@ impl Staging {
     fn digests_of(&self, whole: &WholeBlock) -> Result<Vec<(u64, Hash)>, StagingError> {
         let mut digests = Vec::new();
         for (envelope, outcome) in whole.block.txs.iter().zip(&whole.outcomes).filter(|(_, o)| o.entries > 1) {
-            let tx = Transaction::decode(envelope).map_err(|e| forged(e.to_string()))?;
-            let holds = |entry: u64, digest: &Hash| {
-                let position = entry - outcome.first_entry - 1;
-                let made = DigestEntry { digest: *digest, tx: tx.id(), position, kid: tx.kid() };
-                let leaf = self.store.log_node(NodeId { level: 0, index: entry })?;
-                Ok(merkle::leaf_hash(&made.to_bytes()) == leaf)
-            };
-            digests_where(&tx, outcome, &mut digests, holds)?;
+            let found = self.store.digests_of(envelope, outcome, &mut digests);
+            found.map_err(|e| forged(format!("block {}: {e}", whole.block.header.height)))?;
         }
         Ok(digests)
     }
@@ -292,6 +284,10 @@ impl Staging {
             return Err(forged("its records do not give the state root"));
         }
         let lowest = self.number("lowest")?.ok_or_else(|| damaged("lowest"))?;
+        if lowest == 1 {
+            // A young chain came whole: it is a store like any other, and can be executed again from genesis.
+            store.stage_genesis_roots(&mut batch)?;
+        }
         for name in ["snapshot", "pieces", "tree", "lowest", "window"] {
             store.delete(&mut batch, Column::Meta, name.as_bytes())?;
         }

@@ -87,7 +87,7 @@ impl Store {
         Ok(Some(calls))
     }
 
-    fn leaf(&self, index: u64) -> Result<Option<Hash>, StoreError> {
+    pub(super) fn leaf(&self, index: u64) -> Result<Option<Hash>, StoreError> {
         let Some(tile) = self.get(Column::Tile, &tile_key(0, index / TILE_HASHES))? else { return Ok(None) };
         let at = usize::try_from(index % TILE_HASHES).unwrap_or(0) * 32;
         Ok(tile.get(at..at + 32).and_then(Hash::from_slice))
@@ -95,7 +95,7 @@ impl Store {
 }
 
 /// What one call left in the log: its own entry, and those of byte strings among its arguments.
-struct Entries {
+pub(super) struct Entries {
     start: u64,
     tx: Transaction,
     digests: Vec<Hash>,
@@ -103,7 +103,7 @@ struct Entries {
 }
 
 impl Entries {
-    fn of(start: u64, bytes: &[u8]) -> Result<Self, StoreError> {
+    pub(super) fn of(start: u64, bytes: &[u8]) -> Result<Self, StoreError> {
         let tx = Transaction::decode(bytes).map_err(|e| damaged(&format!("a committed transaction: {e}")))?;
         let (mut digests, mut statements) = (Vec::new(), Vec::new());
         collect(&tx.call().args, &mut digests, &mut statements);
@@ -112,7 +112,7 @@ impl Entries {
 
     /// The bytes of entry `index`, found by its leaf hash: which digests and statements a call leaves is its module's
     /// business and need not be known here.
-    fn entry(&self, index: u64, leaf: &Hash) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn entry(&self, index: u64, leaf: &Hash) -> Result<Vec<u8>, StoreError> {
         let Some(position) = index.checked_sub(self.start).and_then(|offset| offset.checked_sub(1)) else {
             return matching(call_entry(self.tx.bytes()), leaf).ok_or_else(|| unlike(index, self.tx.id()));
         };

@@ -1,9 +1,10 @@
 //! A block with everything that belongs to it: what archives and snapshots carry, and what pruning removes.
 
 use chain_types::encoding::{Decode, DecodeError, Encode, Reader, Writer};
-use chain_types::{Block, CommitCertificate, Hash, Transaction, TxOutcome, Value};
+use chain_types::log_entry::DigestEntry;
+use chain_types::{Block, CommitCertificate, Hash, TxOutcome};
 
-use super::columns::Column;
+use super::tiles::Entries;
 use super::{Store, StoreError, damaged};
 
 const DOMAIN: &str = "citychain/whole-block/1";
@@ -65,53 +66,27 @@ impl Store {
         let outcomes = self.results(height)?;
         let mut digests = Vec::new();
         for (envelope, outcome) in record.block.txs.iter().zip(&outcomes).filter(|(_, o)| o.entries > 1) {
-            let tx = Transaction::decode(envelope).map_err(|e| damaged(&format!("block {height}: {e}")))?;
-            self.digests_of(&tx, outcome, &mut digests)?;
+            self.digests_of(envelope, outcome, &mut digests)?;
         }
         Ok(Some(WholeBlock { block: record.block, certificate, outcomes, digests }))
     }
 
-    /// The digests that a call put into the log. They stand among its arguments, usually in the log's order.
+    /// What a call put into the log beside itself: the digests that its entries are found by. The log's hashes tell which
+    /// of its arguments those are.
     pub(super) fn digests_of(
         &self,
-        tx: &Transaction,
+        envelope: &[u8],
         outcome: &TxOutcome,
         found: &mut Vec<(u64, Hash)>,
     ) -> Result<(), StoreError> {
-        digests_where(tx, outcome, found, |entry, digest| {
-            let key = [&digest.0[..], &entry.to_be_bytes()].concat();
-            Ok(self.get(Column::Digest, &key)?.is_some())
-        })
-    }
-}
-
-/// The digests of a call, where `holds` tells whether a log entry is the one of a digest.
-pub(super) fn digests_where(
-    tx: &Transaction,
-    outcome: &TxOutcome,
-    found: &mut Vec<(u64, Hash)>,
-    holds: impl Fn(u64, &Hash) -> Result<bool, StoreError>,
-) -> Result<(), StoreError> {
-    let mut candidates = Vec::new();
-    collect_hashes(&tx.call().args, &mut candidates);
-    let entries = outcome.first_entry.saturating_add(1)..outcome.first_entry.saturating_add(outcome.entries);
-    for (n, entry) in entries.enumerate() {
-        for digest in candidates.get(n).into_iter().chain(&candidates) {
-            if holds(entry, digest)? {
-                found.push((entry, *digest));
-                break;
-            }
+        let call = Entries::of(outcome.first_entry, envelope)?;
+        for index in outcome.first_entry.saturating_add(1)..outcome.first_entry.saturating_add(outcome.entries) {
+            let leaf = self.leaf(index)?.ok_or_else(|| damaged("the log ends before its last call"))?;
+            let entry = call.entry(index, &leaf)?;
+            // A registered statement is found by the digest of its bytes.
+            let digest = DigestEntry::from_bytes(&entry).map_or_else(|_| Hash::of(&entry), |entry| entry.digest);
+            found.push((index, digest));
         }
-    }
-    Ok(())
-}
-
-/// Every 32-byte string in a call's arguments, in order.
-fn collect_hashes(value: &Value, found: &mut Vec<Hash>) {
-    match value {
-        Value::Bytes(bytes) => found.extend(Hash::from_slice(bytes)),
-        Value::Array(items) => items.iter().for_each(|item| collect_hashes(item, found)),
-        Value::Map(pairs) => pairs.iter().for_each(|(_, value)| collect_hashes(value, found)),
-        _ => {}
+        Ok(())
     }
 }

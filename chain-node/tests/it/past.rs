@@ -7,7 +7,8 @@ use chain_node::ledger::{Candidate, Draft, Ledger, build};
 use chain_node::store::{Proposal, Retention, Store};
 use chain_types::crypto::SigningKey;
 use chain_types::encoding::Encode;
-use chain_types::{CommitCertificate, Genesis, Hash, Transaction, Vote, VoteKind};
+use chain_types::tlog::SignedStatement;
+use chain_types::{CommitCertificate, Genesis, Hash, Transaction, Value, Vote, VoteKind};
 
 use super::cluster::{Cluster, digest};
 
@@ -58,6 +59,19 @@ pub fn call_at(cluster: &Cluster, n: u64, time_ms: u64) -> Transaction {
     cluster.sign(call)
 }
 
+/// The statement that block `n` registers, if it is one of those that register one.
+pub fn statement(cluster: &Cluster, n: u64) -> Option<Vec<u8>> {
+    let sign = |subject: String| SignedStatement::sign("bureau.example", &subject, b"made", &cluster.administrator);
+    (n % 10 == 4).then(|| sign(format!("product/{n}")))
+}
+
+fn registration(cluster: &Cluster, n: u64, time_ms: u64) -> Option<Transaction> {
+    let args = Value::Map(vec![("statement".into(), Value::Bytes(statement(cluster, n)?))]);
+    let mut call = cluster.draft("anchor", "register", args);
+    call.valid_until_ms = time_ms + 60_000;
+    Some(cluster.sign(call))
+}
+
 /// Gives a cluster that never ran a past: calls and empty blocks by turns, `step_ms` apart, the last one just now. Every
 /// validator has it. Gives the calls.
 pub fn write(cluster: &mut Cluster, blocks: u64, step_ms: u64) -> Vec<Transaction> {
@@ -71,7 +85,8 @@ pub fn write(cluster: &mut Cluster, blocks: u64, step_ms: u64) -> Vec<Transactio
     let mut calls = Vec::new();
     for n in 1..=blocks {
         let time_ms = start + n * step_ms;
-        let txs: Vec<Transaction> = (n % 2 == 1).then(|| call_at(cluster, n, time_ms)).into_iter().collect();
+        let call = (n % 2 == 1).then(|| call_at(cluster, n, time_ms));
+        let txs: Vec<Transaction> = call.into_iter().chain(registration(cluster, n, time_ms)).collect();
         calls.extend(txs.clone());
         past.commit(txs, time_ms);
     }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use chain_node::archive::{Archive, ArchiveError};
 use chain_node::store::{Retention, Store, check};
-use chain_types::encoding::Encode;
+use chain_types::encoding::{Decode, Encode};
+use chain_types::log_entry::DigestEntry;
 use chain_types::{Hash, Transaction};
 
 use super::cluster::{Cluster, check as check_home, digest, node};
@@ -44,6 +45,8 @@ fn a_pruned_store_keeps_its_blocks_of_ten_minutes_and_checks_whole() {
     assert!(store.block(first - 1).unwrap().is_none() && store.block(first).unwrap().is_some());
     assert_eq!(store.locate_transaction(&calls[0].id()).unwrap(), None);
     assert!(store.find_digest(&past::digests(1)[0], 5).unwrap().is_empty());
+    let old = past::statement(&cluster, 4).unwrap();
+    assert!(store.find_digest(&Hash::of(&old), 5).unwrap().is_empty());
     assert_eq!(store.find_entry(0).unwrap(), None);
     assert_eq!(store.format().unwrap(), 2);
     let summary = check::check(store, |_| ()).unwrap();
@@ -82,10 +85,21 @@ fn an_archive_answers_every_old_question_and_the_check_begins_with_block_one() {
         for digest in past::digests(n) {
             let entries = store.find_digest(&digest, 5).unwrap();
             assert_eq!(entries.len(), 1, "digest of block {n}");
-            assert!(store.entry(entries[0]).unwrap().is_some());
-            assert_eq!(store.find_entry(entries[0]).unwrap().unwrap().call.height, n);
+            let (place, entry) = store.entry(entries[0]).unwrap().unwrap();
+            assert_eq!((place.call.height, DigestEntry::from_bytes(&entry).unwrap().digest), (n, digest));
         }
     }
+    for (n, statement) in (1..=300).filter_map(|n| Some((n, past::statement(&cluster, n)?))) {
+        let entries = store.find_digest(&Hash::of(&statement), 5).unwrap();
+        assert_eq!(entries.len(), 1, "statement of block {n}");
+        let (place, entry) = store.entry(entries[0]).unwrap().unwrap();
+        assert_eq!((place.call.height, entry), (n, statement));
+    }
+    // Entries that begin in the archive and end in the store.
+    let roots = past.ledger.tip().roots.clone();
+    let entries = store.entries(0, roots.log_size).unwrap().unwrap();
+    let leaves = entries.iter().map(|entry| chain_types::merkle::leaf_hash(entry));
+    assert_eq!(chain_types::merkle::root_of_leaves(leaves), roots.log_root);
     let summary = check::check(store, |_| ()).unwrap();
     assert_eq!((summary.height, summary.first, summary.transactions), (360, None, calls.len() as u64));
 }

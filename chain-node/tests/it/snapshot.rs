@@ -10,6 +10,7 @@ use chain_node::ledger::Ledger;
 use chain_node::snapshot::Manifest;
 use chain_node::snapshot::make::{Ready, Snapshots};
 use chain_node::store::{Next, Retention, Staging, StagingError, Store, check};
+use chain_types::Hash;
 use chain_types::api::TxStatus;
 use chain_types::encoding::{Decode, Encode};
 
@@ -106,6 +107,13 @@ async fn every_forged_piece_is_refused_and_a_crash_after_any_piece_loses_none() 
     going.commit(&candidate, &record.certificate).unwrap();
     assert_eq!(going.tip().roots.state_root, ledger.tip().roots.state_root);
     assert_eq!(going.tip().roots.log_root, ledger.tip().roots.log_root);
+    for n in ready.height - 100..ready.height {
+        let statement = past::statement(&cluster, n).map(|s| Hash::of(&s));
+        for digest in past::digests(n).into_iter().take(usize::from(n % 2 == 1) * 2).chain(statement) {
+            assert_eq!(joined.find_digest(&digest, 5).unwrap(), store.find_digest(&digest, 5).unwrap());
+            assert_eq!(joined.find_digest(&digest, 5).unwrap().len(), 1, "digest of block {n}");
+        }
+    }
     let proof = joined.prove_state(&account(&cluster), ready.height).unwrap().unwrap();
     assert!(proof.verify(&manifest.sealing.state_root));
     for height in ready.height - 119..=ready.height {
@@ -117,6 +125,24 @@ async fn every_forged_piece_is_refused_and_a_crash_after_any_piece_loses_none() 
 
 fn account(cluster: &Cluster) -> Vec<u8> {
     chain_types::state::account_key(&cluster.administrator.public())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_young_chain_comes_whole_and_is_executed_again_from_genesis() {
+    let mut cluster = Cluster::make(4);
+    past::write(&mut cluster, 30, STEP_MS);
+    let (ledger, ready) = snapshot(&cluster).await;
+    let path = cluster.dir().join("joined");
+    let manifest = Manifest::from_bytes(&ready.manifest).unwrap();
+    let staging = Staging::open(&path, &cluster.genesis, Some(manifest)).unwrap().unwrap();
+    while staging.next().unwrap() != Next::Nothing {
+        let next = staging.next().unwrap();
+        add(&staging, next, &piece(&ready, ledger.store(), next)).unwrap();
+    }
+    staging.finish().unwrap();
+    let joined = Store::open(&path, &cluster.genesis, 16).unwrap();
+    let summary = check::check(&joined, |_| ()).unwrap();
+    assert_eq!((summary.height, summary.first), (ready.height, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
