@@ -247,10 +247,15 @@ impl Running {
     ) -> Result<Option<ProposedValue<ChainContext>>, StoreError> {
         let tip = self.app.ledger.tip();
         if let StreamContent::Data(Part::Init(init)) = &message.content {
-            self.part_above = self.part_above.max(init.height.0);
+            // No further than a real one could be, or one lie would keep the chain awake for good.
+            self.part_above = self.part_above.max(init.height.0.min(tip.height + 2));
         }
         let fingerprint = self.app.ledger.fingerprint();
-        let progress = self.assembly.add(peer, message, |init| stream::is_taken(init, &tip, fingerprint));
+        let (proposals, current) = (&self.proposals, *self.app.progress.borrow());
+        let progress = self.assembly.add(peer, message, |init| {
+            let round = if current.height == init.height.0 { current.round } else { 0 };
+            proposals.has_room(init, round) && stream::is_taken(init, &tip, fingerprint)
+        });
         let (init, bytes) = match progress {
             parts::Progress::Incomplete => return Ok(None),
             parts::Progress::Refused(reason) => {

@@ -21,5 +21,9 @@ mod stream;
 #[cfg(test)]
 mod simulation;
 
+pub(crate) use codec::decodes;
+#[cfg(test)]
+pub(crate) use codec::samples;
+
 pub use app::{Progress, now_ms};
 pub use engine::{Consensus, ConsensusError, Settings, start};

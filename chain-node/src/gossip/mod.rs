@@ -29,6 +29,22 @@ use crate::mempool::Mempool;
 
 pub use tls::TlsError;
 
+/// Whether bytes are a message between peers.
+pub(crate) fn decodes(bytes: &[u8]) -> bool {
+    crate::decoders::one_form::<wire::Message>(bytes)
+}
+
+/// One message of each kind, to begin a search for bad ones with.
+#[cfg(test)]
+pub(crate) fn samples() -> Vec<Vec<u8>> {
+    use chain_types::encoding::Encode;
+    use wire::Message;
+    let hello = Message::Hello { fingerprint: Fingerprint([7; 32]), version: "0.1.0".into() };
+    let txs = Message::Txs { number: 3, txs: vec![vec![1, 2, 3], vec![4; 30]] };
+    let height = Message::Height { committed: 5, entered: 6, now_ms: 1_700_000_000_000 };
+    [hello, txs, height, Message::Ack { number: 3, complete: true }].iter().map(Message::to_bytes).collect()
+}
+
 /// What is known of a peer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeerState {
@@ -53,6 +69,8 @@ pub struct Gossip {
     pub(crate) progress: watch::Sender<Progress>,
     peers: Vec<Peer>,
     states: Mutex<HashMap<PublicKey, PeerState>>,
+    /// Open incoming connections of each peer.
+    incoming: Mutex<HashMap<PublicKey, usize>>,
     /// Highest height that any peer is in.
     peer_height: watch::Sender<u64>,
 }
@@ -75,6 +93,7 @@ impl Gossip {
             progress: watch::channel(Progress::default()).0,
             peers,
             states: Mutex::new(states),
+            incoming: Mutex::default(),
             peer_height,
         };
         (Arc::new(gossip), watch_height)

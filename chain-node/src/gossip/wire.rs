@@ -9,6 +9,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// A batch is closed once it holds this much, so that one more transaction still fits a frame.
 pub const BATCH_BYTES: usize = 512 * 1024;
+/// Transactions in one batch; senders stop at half of it.
+const MAX_BATCH: usize = 1_024;
+/// A version is a few numbers and dots.
+const MAX_VERSION: usize = 64;
 const MAX_FRAME: usize = BATCH_BYTES + MAX_TX_BYTES + 64 * 1024;
 const _: () = assert!(MAX_FRAME < limits::MAX_BLOCK_BYTES);
 
@@ -50,10 +54,20 @@ impl Decode for Message {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let items = r.array()?;
         match (r.text()?, items) {
-            ("hello", 3) => Ok(Self::Hello { fingerprint: Decode::decode(r)?, version: r.text()?.to_owned() }),
+            ("hello", 3) => {
+                let (fingerprint, version) = (Decode::decode(r)?, r.text()?);
+                match version.len() <= MAX_VERSION {
+                    true => Ok(Self::Hello { fingerprint, version: version.to_owned() }),
+                    false => Err(r.invalid("version")),
+                }
+            }
             ("txs", 3) => {
                 let number = r.uint()?;
                 let n = r.array()?;
+                // An empty item is one byte here and 24 in memory.
+                if n > MAX_BATCH {
+                    return Err(r.invalid("number of transactions"));
+                }
                 let txs = (0..n).map(|_| r.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
                 Ok(Self::Txs { number, txs })
             }

@@ -3,6 +3,7 @@
 mod admission;
 mod cluster;
 mod crash;
+mod decoders;
 mod evidence;
 mod formats;
 mod partition;
