@@ -28,5 +28,6 @@ pub mod api;
 pub mod evidence;
 
 pub mod cli;
+pub mod decoders;
 pub mod node;
 pub mod telemetry;

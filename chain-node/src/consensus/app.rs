@@ -15,7 +15,7 @@ use chain_types::encoding::{Decode, Encode};
 use chain_types::{Block, CommitCertificate, Transaction, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::clock::Clock;
+use super::clock::{Clock, ms};
 use super::context::{Address, ChainContext, Height, Validators, ValueId};
 use super::engine::publish;
 use super::idle::{Situation, rests};
@@ -255,10 +255,15 @@ impl Running {
     ) -> Result<Option<ProposedValue<ChainContext>>, StoreError> {
         let tip = self.app.ledger.tip();
         if let StreamContent::Data(Part::Init(init)) = &message.content {
-            self.part_above = self.part_above.max(init.height.0);
+            // No further than a real one could be, or one lie would keep the chain awake for good.
+            self.part_above = self.part_above.max(init.height.0.min(tip.height + 2));
         }
         let fingerprint = self.app.ledger.fingerprint();
-        let progress = self.assembly.add(peer, message, |init| stream::is_taken(init, &tip, fingerprint));
+        let (proposals, current) = (&self.proposals, *self.app.progress.borrow());
+        let progress = self.assembly.add(peer, message, |init| {
+            let round = if current.height == init.height.0 { current.round } else { 0 };
+            proposals.has_room(init, round) && stream::is_taken(init, &tip, fingerprint)
+        });
         let (init, bytes) = match progress {
             parts::Progress::Incomplete => return Ok(None),
             parts::Progress::Refused(reason) => {
@@ -394,8 +399,4 @@ impl Running {
 /// Waits for the disk without keeping this thread's other tasks waiting.
 fn on_disk<T>(write: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(write)
-}
-
-fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
 }

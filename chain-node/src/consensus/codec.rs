@@ -122,3 +122,70 @@ impl HasEncodedLen<Response<ChainContext>> for WireCodec {
         borsh::object_length(&mirror(response))
     }
 }
+
+/// Whether bytes are any message of the engine, on the wire or in its log. The first one says which is tried.
+pub(crate) fn decodes(bytes: &[u8]) -> bool {
+    fn is<T>(bytes: &[u8]) -> bool
+    where
+        WireCodec: Codec<T>,
+    {
+        WireCodec.decode(Bytes::copy_from_slice(bytes)).is_ok()
+    }
+    let Some((kind, bytes)) = bytes.split_first() else { return false };
+    match kind % 8 {
+        0 => is::<SignedConsensusMsg<ChainContext>>(bytes),
+        1 => is::<LivenessMsg<ChainContext>>(bytes),
+        2 => is::<StreamMessage<Part>>(bytes),
+        3 => is::<Status<ChainContext>>(bytes),
+        4 => is::<Request<ChainContext>>(bytes),
+        5 => is::<ProposedValue<ChainContext>>(bytes),
+        6 => is::<Response<ChainContext>>(bytes),
+        _ => is::<ValidatorProof<ChainContext>>(bytes),
+    }
+}
+
+/// One message of each kind with the number that [`decodes`] wants before it.
+#[cfg(test)]
+pub(crate) fn samples() -> Vec<Vec<u8>> {
+    use arc_malachitebft_core_types::{NilOrVal, SignedMessage, Validity, VoteType};
+    use arc_malachitebft_engine::util::streaming::{StreamContent, StreamId};
+
+    use super::context::{Proposal, Vote};
+    use super::parts::PartInit;
+
+    let (height, round, value, address, sig) =
+        (Height(5), Round::new(1), ValueId([2; 32]), Address([1; 32]), Sig([3; 64]));
+    let vote = Vote { kind: VoteType::Prevote, height, round, value: NilOrVal::Val(value), address };
+    let proposal = Proposal { height, round, value, valid_round: Round::new(0), address };
+    let init = PartInit {
+        height,
+        round,
+        valid_round: Round::Nil,
+        proposer: address,
+        id: value,
+        size: 10,
+        parts: 1,
+        streamer: address,
+        signature: sig,
+    };
+    let part = |part| StreamMessage::new(StreamId::new(Bytes::from_static(b"stream")), 0, StreamContent::Data(part));
+    let proposed =
+        ProposedValue { height, round, valid_round: Round::Nil, proposer: address, value, validity: Validity::Valid };
+    let signature = ExtendedCommitSignature::new(address, sig, None);
+    let certificate =
+        ExtendedCommitCertificate { height, round, value_id: value, commit_signatures: vec![signature; 3] };
+    let values = vec![RawDecidedValue::new(Bytes::from_static(b"block"), certificate)];
+    let response = Response::ValueResponse(ValueResponse::new(height, values));
+    let signed = SignedConsensusMsg::Vote(SignedMessage::new(vote.clone(), sig));
+    let encoded = [
+        (0, WireCodec.encode(&signed)),
+        (0, WireCodec.encode(&SignedConsensusMsg::Proposal(SignedMessage::new(proposal, sig)))),
+        (1, WireCodec.encode(&LivenessMsg::<ChainContext>::Vote(SignedMessage::new(vote, sig)))),
+        (2, WireCodec.encode(&part(Part::Init(init)))),
+        (2, WireCodec.encode(&part(Part::Piece(Bytes::from_static(b"piece"))))),
+        (5, WireCodec.encode(&proposed)),
+        (6, WireCodec.encode(&response)),
+        (7, WireCodec.encode(&ValidatorProof::<ChainContext>::new(vec![1; 32], vec![2; 38], sig))),
+    ];
+    encoded.into_iter().map(|(kind, bytes)| [&[kind], &bytes.unwrap()[..]].concat()).collect()
+}

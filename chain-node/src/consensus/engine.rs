@@ -8,8 +8,8 @@ use arc_malachitebft_app_channel::app::config::{ConsensusConfig, NodeConfig, Pub
 use arc_malachitebft_app_channel::app::types::Keypair;
 use arc_malachitebft_app_channel::app::types::codec::Codec as _;
 use arc_malachitebft_app_channel::{
-    ConsensusContext, EngineBuilder, NetworkContext, NetworkIdentity, NetworkMsg, NetworkRequest, RequestContext,
-    Signer as _, SyncContext, WalContext,
+    Channels, ConsensusContext, EngineBuilder, NetworkContext, NetworkIdentity, NetworkMsg, NetworkRequest,
+    RequestContext, Signer as _, SyncContext, WalContext,
 };
 use arc_malachitebft_core_types::{
     CommitCertificate as EngineCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, Round,

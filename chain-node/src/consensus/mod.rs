@@ -22,6 +22,10 @@ mod stream;
 #[cfg(test)]
 mod simulation;
 
+pub(crate) use codec::decodes;
+#[cfg(test)]
+pub(crate) use codec::samples;
+
 pub use app::Progress;
 pub use clock::now_ms;
 pub use engine::{Consensus, ConsensusError, EnginePeers, Settings, start};

@@ -14,9 +14,16 @@ use chain_types::crypto;
 use chain_types::{BlockId, Transaction};
 
 use super::context::{Address, ChainContext, Height, ValueId};
+use super::parts::PartInit;
+use super::signing::round_number;
 use crate::ledger::{Candidate, Invalid, Ledger, Timing, check_header, check_timing, check_transactions};
 use crate::mempool::Mempool;
 use crate::store::{Proposal, StoreError};
+
+/// Blocks of one round that are kept: the proposer's, and one that shows that it made two.
+const MAX_BLOCKS_PER_ROUND: usize = 2;
+/// As far ahead as the engine accepts votes.
+const MAX_ROUNDS_AHEAD: u32 = 10;
 
 /// What is thought of a block.
 #[derive(Debug, Clone)]
@@ -62,6 +69,21 @@ impl Proposals {
             proposals.judge(proposal, Freshness::Again { now_ms })?;
         }
         Ok(proposals)
+    }
+
+    /// Whether one more block of a round is worth its place on disk. A proposer that makes two is a fault, and two are
+    /// enough to prove it; rounds that the engine would not listen to yet are not stored either.
+    pub fn has_room(&self, init: &PartInit, current: u32) -> bool {
+        let (height, id) = (init.height.0, init.id.block());
+        let Some(round) = round_number(init.round) else { return false };
+        let mut others = 0;
+        for ((_, known_round, known_id), _) in self.of_height(height) {
+            if (*known_round, *known_id) == (round, id) {
+                return true;
+            }
+            others += usize::from(*known_round == round);
+        }
+        others < MAX_BLOCKS_PER_ROUND && round <= current.saturating_add(MAX_ROUNDS_AHEAD)
     }
 
     /// Takes a new block: on disk first, then judged. Gives what the engine may know of it now.

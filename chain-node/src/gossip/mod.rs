@@ -37,6 +37,22 @@ use peers::Peers;
 use sightings::Sightings;
 pub use tls::TlsError;
 
+/// Whether bytes are a message between peers.
+pub(crate) fn decodes(bytes: &[u8]) -> bool {
+    crate::decoders::one_form::<wire::Message>(bytes)
+}
+
+/// One message of each kind, to begin a search for bad ones with.
+#[cfg(test)]
+pub(crate) fn samples() -> Vec<Vec<u8>> {
+    use chain_types::encoding::Encode;
+    use wire::Message;
+    let hello = Message::Hello { fingerprint: Fingerprint([7; 32]), version: "0.1.0".into(), process: Some(9) };
+    let txs = Message::Txs { number: 3, txs: vec![vec![1, 2, 3], vec![4; 30]] };
+    let height = Message::Height { committed: 5, entered: 6, now_ms: 1_700_000_000_000, votes: true };
+    [hello, txs, height, Message::Ack { number: 3, complete: true }].iter().map(Message::to_bytes).collect()
+}
+
 /// What is known of a peer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeerState {
@@ -68,6 +84,8 @@ pub struct Gossip {
     /// Who said that our key is heard from another process too.
     told: Mutex<HashSet<PublicKey>>,
     states: Mutex<HashMap<PublicKey, PeerState>>,
+    /// Open incoming connections of each peer.
+    incoming: Mutex<HashMap<PublicKey, usize>>,
     /// Highest height that any peer is in.
     peer_height: watch::Sender<u64>,
 }
@@ -98,6 +116,7 @@ impl Gossip {
             progress: watch::channel(Progress::default()).0,
             peers,
             states: Mutex::new(states),
+            incoming: Mutex::default(),
             peer_height,
         };
         (Arc::new(gossip), watch_height)

@@ -76,3 +76,25 @@ proptest! {
         let _ = Message::from_bytes(&bytes);
     }
 }
+
+#[test]
+fn a_peer_that_sends_too_fast_is_read_at_the_rate() {
+    let start = tokio::time::Instant::now();
+    let (mut pace, mut now) = (super::receive::Pace::new(start), start);
+    for _ in 0..1_000 {
+        assert!(pace.wait(now).is_zero(), "a second's worth is read at once");
+    }
+    for _ in 0..3_000 {
+        now += pace.wait(now);
+    }
+    let taken = (now - start).as_secs_f64();
+    assert!((2.9..3.1).contains(&taken), "three more seconds' worth took {taken} s");
+}
+
+#[test]
+fn a_message_that_would_take_more_memory_than_it_has_bytes_is_refused() {
+    let many = Message::Txs { number: 1, txs: vec![Vec::new(); 100_000] };
+    assert!(Message::from_bytes(&many.to_bytes()).is_err());
+    let long = Message::Hello { fingerprint: Fingerprint([1; 32]), version: "9".repeat(100_000), process: None };
+    assert!(Message::from_bytes(&long.to_bytes()).is_err());
+}

@@ -11,6 +11,10 @@ use crate::checkpoint::Endorsement;
 
 /// A batch is closed once it holds this much, so that one more transaction still fits a frame.
 pub const BATCH_BYTES: usize = 512 * 1024;
+/// Transactions in one batch; senders stop at half of it.
+const MAX_BATCH: usize = 1_024;
+/// A version is a few numbers and dots.
+const MAX_VERSION: usize = 64;
 const MAX_FRAME: usize = BATCH_BYTES + MAX_TX_BYTES + 64 * 1024;
 const _: () = assert!(MAX_FRAME < limits::MAX_BLOCK_BYTES);
 
@@ -73,13 +77,20 @@ impl Decode for Message {
         let items = r.array()?;
         match (r.text()?, items) {
             ("hello", 3 | 4) => {
-                let (fingerprint, version) = (Decode::decode(r)?, r.text()?.to_owned());
+                let (fingerprint, version) = (Decode::decode(r)?, r.text()?);
+                if version.len() > MAX_VERSION {
+                    return Err(r.invalid("version"));
+                }
                 let process = if items == 4 { Some(r.uint()?) } else { None };
-                Ok(Self::Hello { fingerprint, version, process })
+                Ok(Self::Hello { fingerprint, version: version.to_owned(), process })
             }
             ("txs", 3) => {
                 let number = r.uint()?;
                 let n = r.array()?;
+                // An empty item is one byte here and 24 in memory.
+                if n > MAX_BATCH {
+                    return Err(r.invalid("number of transactions"));
+                }
                 let txs = (0..n).map(|_| r.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
                 Ok(Self::Txs { number, txs })
             }

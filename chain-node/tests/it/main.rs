@@ -4,6 +4,7 @@ mod admission;
 mod backup;
 mod cluster;
 mod crash;
+mod decoders;
 mod evidence;
 mod formats;
 mod identity;

@@ -11,6 +11,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("operator-api", &["chain-types"]),
     ("chain-plan", &["chain-types", "operator-api"]),
     ("chain-node", &["chain-types", "chain-runtime", "chain-client"]),
+    // Fuzz targets, in a workspace of their own: only there is libFuzzer compiled.
+    ("chain-node-fuzz", &["chain-node"]),
     ("console", &["chain-types", "chain-client", "operator-api", "chain-plan"]),
     ("operator", &["chain-types", "chain-client", "operator-api", "chain-plan"]),
     ("e2e", &["chain-types", "chain-client", "operator-api"]),
