@@ -143,7 +143,10 @@ impl Node {
 
     /// Last committed height, whether it runs or not.
     pub fn tip(&self) -> u64 {
-        self.store.tip().unwrap()
+        match &self.live {
+            Some(live) => live.app.app.ledger.tip().height,
+            None => self.store.tip().unwrap(),
+        }
     }
 
     pub fn ledger(&self) -> Option<Arc<Ledger>> {

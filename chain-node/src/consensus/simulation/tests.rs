@@ -4,8 +4,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use arc_malachitebft_core_types::Round;
+
+use super::faults::Faults;
+use super::message::{Message, encode};
+use super::random::Random;
 use super::verdict::Violation;
-use super::{Bug, Report, run};
+use super::{Bug, Report, chain, run};
+use crate::store::Proposal;
 
 const SEEDS: u64 = 1_000;
 
@@ -123,4 +129,29 @@ fn a_chain_without_value_sync_stalls_and_is_caught() {
 fn chance_from_elsewhere_is_caught() {
     let differ = |seed| run(seed, Bug::Unseeded, false).digest != run(seed, Bug::Unseeded, false).digest;
     assert!(over_seeds(0..4, differ).into_iter().any(|d| d));
+}
+
+#[test]
+fn of_a_proposer_that_makes_many_blocks_two_are_stored_and_of_others_none() {
+    let mut random = Random::new(1);
+    let faults = std::iter::repeat_with(|| Faults::draw(&mut random)).find(|f| f.validators == 4).unwrap();
+    let mut chain = chain::make(&faults, Bug::None, &mut Random::new(2));
+    chain.nodes.iter_mut().for_each(super::node::Node::boot);
+    let set = chain.nodes[0].store.validators(1).unwrap();
+    let turn = set.index_of(&set.proposer(1, 0).unwrap().consensus_key).unwrap();
+    for (from, stored) in [((turn + 1) % 4, 0), (turn, 2)] {
+        let (me, to) = (chain.nodes[from].address(), (turn + 2) % 4);
+        let app = &mut chain.nodes[from].live.as_mut().unwrap().app;
+        let own = app.on_get_value(1, Round::new(0)).unwrap().proposal;
+        for n in 0..6 {
+            let mut block = own.block.clone();
+            block.header.time_ms += n;
+            let proposal = Proposal { id: block.header.id(), block, ..own.clone() };
+            let app = &mut chain.nodes[from].live.as_mut().unwrap().app;
+            for message in app.messages(&proposal, Round::new(0), me) {
+                chain.nodes[to].deliver(from, Message::Part(encode(&message)));
+            }
+        }
+        assert_eq!(chain.nodes[to].store.open_proposals(0).unwrap().len(), stored);
+    }
 }

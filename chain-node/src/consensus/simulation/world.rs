@@ -113,7 +113,10 @@ impl World {
             (self.now_us, self.steps) = (at_us, self.steps + 1);
             self.clock.store(chain::START_MS + self.now_us / 1_000, Ordering::Relaxed);
             self.happen(event);
-            if self.is_over() || !self.verdict.violations.is_empty() && self.bug == Bug::None {
+            // Looked at now and then only: it looks at everything.
+            if (self.steps.is_multiple_of(8) && self.is_over())
+                || !self.verdict.violations.is_empty() && self.bug == Bug::None
+            {
                 break;
             }
         }
