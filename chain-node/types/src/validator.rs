@@ -74,15 +74,16 @@ impl ValidatorSet {
     }
 
     /// The proposer when some validators are passed over: at round 0 the turn goes to the next who is not. From round 1 on
-    /// everybody has their turn, and if more are to be passed over than may fail, everybody has it at round 0 as well.
+    /// everybody has their turn, and of `skipped` only the first count, as many as may fail.
     pub fn proposer_skipping(&self, height: u64, round: u32, skipped: &[PublicKey]) -> Option<&Validator> {
         let n = self.validators.len();
-        let members = self.validators.iter().filter(|v| skipped.contains(&v.consensus_key)).count();
-        if round > 0 || members > n.saturating_sub(1) / 3 {
+        if round > 0 {
             return self.proposer(height, round);
         }
+        let members = skipped.iter().filter(|key| self.index_of(key).is_some());
+        let skipped: Vec<&PublicKey> = members.take(n.saturating_sub(1) / 3).collect();
         let turns = (0..u32::try_from(n).ok()?).filter_map(|turn| self.proposer(height, turn));
-        turns.into_iter().find(|v| !skipped.contains(&v.consensus_key))
+        turns.into_iter().find(|v| !skipped.contains(&&v.consensus_key))
     }
 
     /// What headers commit to.
@@ -192,7 +193,13 @@ pub(crate) mod tests {
             assert_eq!(proposer(height, 0, &[dead]), expected);
             assert_eq!(proposer(height, 1, &[dead]), set.proposer(height, 1).unwrap().consensus_key);
             let all: Vec<_> = keys.iter().map(SigningKey::public).collect();
-            assert_eq!(proposer(height, 0, &all), plain, "no more than may fail are passed over");
+            let capped = proposer(height, 0, &all[..1]);
+            assert_eq!(proposer(height, 0, &all), capped, "no more than may fail are passed over");
+            assert_eq!(
+                proposer(height, 0, &[PublicKey([9; 32]), dead]),
+                expected,
+                "who is in no set counts for nobody"
+            );
         }
         assert_eq!(ValidatorSet::new(vec![]).proposer_skipping(1, 0, &[]), None);
     }

@@ -41,18 +41,20 @@ pub fn count(state: &mut Overlay<'_>, turn: &Turn, height: u64) -> Result<(), St
     }
 }
 
-/// Who is passed over at round 0 of a height, given the state after the height before.
+/// Who is passed over at round 0 of a height, given the state after the height before; who missed most comes first. Only as
+/// many as may fail are passed over, so a living one that is flagged beside a dead one gets its turn and is forgiven.
 pub fn skipped<S: StateView>(view: &S, height: u64) -> Result<Vec<PublicKey>, StateError> {
     let (mut found, mut after) = (Vec::new(), None::<Vec<u8>>);
     loop {
         let prefix = prefix(CHAIN_APP, "governance", TURNS);
         let records: Vec<(Vec<u8>, Turns)> = page(view, &prefix, after.as_deref(), crate::queries::MAX_PAGE)?;
-        let passed_over =
-            |(id, turns): &(Vec<u8>, Turns)| PublicKey::from_slice(id).filter(|_| turns.skipped_until >= height);
-        found.extend(records.iter().filter_map(passed_over));
+        let flagged = records.iter().filter(|(_, turns)| turns.skipped_until >= height);
+        found.extend(flagged.filter_map(|(id, turns)| PublicKey::from_slice(id).map(|key| (turns.missed, key))));
         match records.last() {
             Some((id, _)) if records.len() == crate::queries::MAX_PAGE => after = Some(id.clone()),
-            _ => return Ok(found),
+            _ => break,
         }
     }
+    found.sort_by_key(|(missed, key)| (std::cmp::Reverse(*missed), *key));
+    Ok(found.into_iter().map(|(_, key)| key).collect())
 }
