@@ -179,6 +179,8 @@ async fn a_statement_is_registered_with_a_receipt_and_stands_in_the_log_verbatim
     let validator = &cluster.genesis.validators[0].validator;
     let origin = chain_types::tlog::origin(&cluster.genesis);
     receipt.verify(&statement, &origin, &validator.log_key).unwrap();
+    assert_eq!(cluster.client().receipt(&statement).await.unwrap(), receipt);
+    assert!(cluster.client().receipt(b"another").await.is_err());
     // Again, in another transaction: the same entry, and no second one.
     let (_, again) = register(&cluster, "product/1").await;
     assert_eq!(again.status(), 201);

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod anchors;
 mod applications;
 pub mod batches;
+pub mod entries;
 mod idempotency;
 pub mod keys;
 pub mod openapi;

@@ -24,6 +24,7 @@ pub struct Operation {
 const BASE: &str = "/api/v1/chains/{chain}";
 const JSON: &str = "application/json";
 const CBOR: &str = "application/cbor";
+const COSE: &str = "application/cose";
 
 /// Every operation, in the order in which they are learnt.
 pub const OPERATIONS: &[Operation] = &[
@@ -73,11 +74,33 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: "post",
+        path: "/entries",
+        scope: Scope::AnchorWrite,
+        zh: "登记签名声明（SCITT SCRAPI）：原文入日志，返回回执；处理中则 303",
+        en: "Register a signed statement (SCITT SCRAPI): it enters the log verbatim, the answer is its receipt, or 303",
+        body: COSE,
+        status: 201,
+        answers: COSE,
+        example: "",
+    },
+    Operation {
+        method: "get",
+        path: "/entries/{id}",
+        scope: Scope::AnchorRead,
+        zh: "已登记声明的回执（COSE Receipts，RFC 9942）；id 为声明的 SHA-256",
+        en: "The receipt of a registered statement (COSE Receipts, RFC 9942); the id is the statement's SHA-256",
+        body: "",
+        status: 200,
+        answers: COSE,
+        example: "",
+    },
+    Operation {
+        method: "post",
         path: "/transactions",
         scope: Scope::TxWrite,
         zh: "提交自持密钥签名的交易原文（?wait_ms= 等待结果，至多 30000）",
         en: "Submit an envelope signed with your own key (?wait_ms= waits for the result, at most 30000)",
-        body: "application/cose",
+        body: COSE,
         status: 202,
         answers: JSON,
         example: "",
@@ -120,6 +143,7 @@ pub const OPERATIONS: &[Operation] = &[
 /// What errors can come, by code, for the reference page: `(status, code)`; the texts are `error-<code>-help`.
 pub const ERRORS: &[(u16, &str)] = &[
     (400, "bad-json"),
+    (400, "bad-statement"),
     (400, "bad-transaction"),
     (401, "key-missing"),
     (401, "key-invalid"),
@@ -168,7 +192,7 @@ fn describe(operation: &Operation) -> Json {
         parameters.push(json!({ "name": "Idempotency-Key", "in": "header", "required": false, "schema": { "type": "string", "maxLength": 200 } }));
     }
     let answer = match (operation.answers, operation.path) {
-        (CBOR, _) => json!({ CBOR: {} }),
+        (CBOR | COSE, _) => json!({ operation.answers: {} }),
         (_, "/anchors") => json!({ JSON: { "schema": { "$ref": "#/components/schemas/Queued" } } }),
         (_, "/anchors/{id}") => json!({ JSON: { "schema": { "$ref": "#/components/schemas/Anchor" } } }),
         _ => json!({ JSON: { "schema": { "type": "object" } } }),

@@ -356,6 +356,29 @@ async fn a_transaction_signed_elsewhere_goes_through_and_a_bad_one_does_not() {
     assert!(node.submissions.load(Ordering::SeqCst) > 0);
 }
 
+/// The node of these tests proves no receipts: the statement is carried and committed, and the caller told to come back.
+#[tokio::test]
+async fn a_statement_is_carried_to_the_chain_and_what_is_none_is_refused_in_cbor() {
+    let (site, node) = running().await;
+    let program = Program::new(&site, |_| ()).await;
+    let path = format!("/chains/{CHAIN}/entries");
+    let key = chain_types::crypto::SigningKey::from_seed(&[1; 32]);
+    let statement = chain_types::tlog::SignedStatement::sign("notary.example", "deed/1", b"a digest", &key);
+    let sent = program.send("POST", &path, &[("content-type", "application/cose")], statement.clone()).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER);
+    assert_eq!(sent.headers["location"], format!("/api/v1{path}/{}", Hash::of(&statement)).as_str());
+    assert!(node.carried(&statement), "the transaction holds the statement as it was sent");
+    let mut changed = statement.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    for wrong in [changed, b"nonsense".to_vec(), Vec::new()] {
+        let refused = program.send("POST", &path, &[], wrong).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert_eq!(refused.headers["content-type"], "application/concise-problem-details+cbor");
+    }
+    let blind = Program::new(&site, |form| form.anchor_write = String::new()).await;
+    assert_eq!(blind.send("POST", &path, &[], statement).await.status, StatusCode::FORBIDDEN);
+}
+
 #[tokio::test]
 async fn bodies_that_do_not_fit_are_refused_with_what_to_do() {
     let (site, node) = running().await;

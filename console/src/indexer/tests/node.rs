@@ -120,6 +120,16 @@ impl Node {
         self.inner.lock().unwrap()
     }
 
+    /// Whether a committed transaction holds this statement among its arguments.
+    pub fn carried(&self, statement: &[u8]) -> bool {
+        let inner = self.lock();
+        let mut txs = inner.blocks.iter().flat_map(|(block, ..)| &block.txs);
+        txs.any(|tx| {
+            let tx = Transaction::decode(tx).unwrap();
+            argument(&tx, "statement").and_then(Value::as_bytes).is_some_and(|bytes| bytes == statement)
+        })
+    }
+
     /// Adds a block; one with transactions is sealed by an empty one.
     pub fn append(&self, txs: Vec<Transaction>) {
         let mut inner = self.lock();
@@ -188,6 +198,7 @@ fn execute(inner: &mut Inner, height: u64, tx: &Transaction) -> TxOutcome {
     let digests: Vec<Hash> = argument(tx, "digests").map(|list| from_value(list).unwrap()).unwrap_or_default();
     let fields = match call.method.as_str() {
         "digests" => json!({ "count": digests.len() }),
+        "register" => json!({ "issuer": "notary.example" }),
         "bind_account" => {
             let kid: PublicKey = from_value(argument(tx, "key").unwrap()).unwrap();
             bind(inner, kid, "gateway", false);

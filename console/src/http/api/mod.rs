@@ -1,11 +1,13 @@
 //! The gateway's addresses under `/api/v1`. Recognises the key, counts and logs the request, calls one function of `gateway`, writes JSON.
 
-use super::extract::{Info, Path, Query};
+mod statements;
+
 use crate::app::App;
 use crate::error::{Carried, Error, Result};
 use crate::gateway::keys::{self, Caller, Scope};
 use crate::gateway::requests::Request as Logged;
 use crate::gateway::{anchors, openapi, trace, transactions};
+use crate::http::extract::{Info, Path, Query};
 use crate::outbox::Outcome;
 use crate::reach::{self, Way};
 use crate::text::Message;
@@ -34,6 +36,9 @@ pub fn router(app: App) -> Router<App> {
         .route("/api/v1/chains/{chain}/anchors/{id}", get(show_anchor))
         .route("/api/v1/chains/{chain}/anchors/{id}/evidence", get(evidence))
         .route("/api/v1/chains/{chain}/verify/digests/{digest}", get(verify))
+        .route("/api/v1/chains/{chain}/entries", post(statements::register))
+        .route("/api/v1/chains/{chain}/entries/{id}", get(statements::receipt))
+        .route("/api/v1/chains/{chain}/.well-known/scitt-keys", get(statements::keys))
         .route("/api/v1/chains/{chain}/transactions", post(submit))
         .route("/api/v1/chains/{chain}/transactions/{id}", get(show_transaction))
         .route("/api/v1/chains/{chain}/trace/{application}/items/{code}", get(item))
