@@ -26,8 +26,9 @@ impl Counters {
 /// `GET /metrics`
 pub async fn show(State(api): State<Shared>) -> impl IntoResponse {
     let status = api.status();
+    let cosigned = api.gossip.checkpoints.latest().map_or(0, |cosigned| cosigned.size());
     let connected = status.peers.iter().filter(|p| p.connected).count() as u64;
-    let rows: [(&str, &str, &str, u64); 14] = [
+    let rows: [(&str, &str, &str, u64); 15] = [
         ("citychain_height", "gauge", "Last committed block.", status.height),
         ("citychain_block_time_ms", "gauge", "Its time, milliseconds since 1970.", status.block_time_ms),
         ("citychain_round", "gauge", "Round of consensus; above 0 a proposer was missed.", status.round.into()),
@@ -44,6 +45,7 @@ pub async fn show(State(api): State<Shared>) -> impl IntoResponse {
         ("citychain_peers", "gauge", "Configured peers.", status.peers.len() as u64),
         ("citychain_mempool_transactions", "gauge", "Transactions that wait.", status.pending),
         ("citychain_log_entries", "gauge", "Entries in the log.", status.log_size),
+        ("citychain_checkpoint_entries", "gauge", "Entries under the newest cosigned checkpoint.", cosigned),
         ("citychain_disk_free_bytes", "gauge", "Free space where the store is.", status.disk_free_bytes),
         (
             "citychain_submitted_total",
