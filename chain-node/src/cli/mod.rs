@@ -5,7 +5,9 @@ mod bench;
 mod check;
 mod init;
 mod keygen;
+mod register;
 mod run;
+mod target;
 mod verify;
 
 use std::process::ExitCode;
@@ -30,6 +32,8 @@ enum Command {
     Keygen(keygen::Keygen),
     /// Put the fingerprints of files on a chain and save evidence
     Anchor(anchor::Anchor),
+    /// Register a signed statement (SCITT) and save its receipt
+    Register(register::Register),
     /// Check evidence, offline
     Verify(verify::Verify),
     /// Check a whole store, with the node stopped
@@ -45,6 +49,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Keygen(keygen) => report(keygen.run()),
         Command::Anchor(anchor) => report(anchor.run()),
+        Command::Register(register) => report(register.run()),
         Command::Verify(verify) => verify.run(),
         Command::Check(check) => report(check.run()),
         Command::Bench(bench) => report(bench.run()),

@@ -10,7 +10,7 @@ use chain_types::api::TxStatus;
 use chain_types::tlog::{Policy, Proof, SignedCheckpoint, SignedStatement};
 use chain_types::{Hash, Value};
 
-use super::cluster::{Cluster, PATIENCE, digest};
+use super::cluster::{Cluster, PATIENCE, digest, node};
 
 /// Builds the verifier; its modules are pinned by their hashes in go.sum.
 fn build_verifier() -> PathBuf {
@@ -202,6 +202,17 @@ async fn a_statement_is_registered_with_a_receipt_and_stands_in_the_log_verbatim
     let again = chain_types::tlog::Receipt::from_bytes(&again.bytes().await.unwrap()).unwrap();
     assert_eq!(again.index, receipt.index);
     assert_eq!(get(&cluster, 0, &format!("/evidence/entries/{}", receipt.index)).await.0, 404);
+    // From the command line: carried, and the receipt saved.
+    let file = cluster.home.path().join("second.cose");
+    let second = SignedStatement::sign("bureau.example", "product/2", b"digest", &cluster.administrator);
+    std::fs::write(&file, &second).unwrap();
+    let chain = cluster.dir();
+    let run = ["register", "--chain", chain.to_str().unwrap(), file.to_str().unwrap()];
+    let run = tokio::task::block_in_place(|| node(&run));
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let saved = std::fs::read(cluster.home.path().join("second.cose.receipt.cose")).unwrap();
+    let saved = chain_types::tlog::Receipt::from_bytes(&saved).unwrap();
+    saved.verify(&second, &origin, &validator.log_key).unwrap();
     // The bare statement has nobody to answer for it here.
     let bare = reqwest::Client::new().post(format!("{}/entries", cluster.api(0))).bearer_auth(&cluster.token);
     let bare = bare.body(statement).send().await.unwrap();
