@@ -36,6 +36,12 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         for n in 0..self.nodes.len() {
             self.kill(n);
+            // The folder goes with the test; what its nodes said last is what a failure is understood from.
+            if std::thread::panicking() {
+                let log = std::fs::read_to_string(self.validator_dir(n).join("log.txt")).unwrap_or_default();
+                let last: Vec<&str> = log.lines().rev().take(3).collect();
+                eprintln!("validator-{}: {}", n + 1, last.into_iter().rev().collect::<Vec<_>>().join("\n  "));
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Long runs of what `crash.rs` and `store_faults.rs` do briefly: `make torture`. `TORTURE_ROUNDS` says how long.
+//! Rounds of what `crash.rs` and `store_faults.rs` do once: two in the suite, as many as SIZE says in `make torture`.
 
 use std::time::Duration;
 
@@ -9,12 +9,11 @@ use super::load::{Load, all_committed, at_rest};
 use super::past;
 
 fn rounds() -> u64 {
-    std::env::var("TORTURE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(10)
+    std::env::var("TORTURE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2)
 }
 
 /// Power cuts in a loop, under load: everything acknowledged is there after each, and every store is whole.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "long; `make torture` runs it"]
 async fn power_cuts_in_a_loop_lose_nothing() {
     let mut cluster = Cluster::start(4).await;
     let mut acknowledged = Vec::new();
@@ -47,7 +46,6 @@ async fn power_cuts_in_a_loop_lose_nothing() {
 
 /// One validator after the other is killed, loses its disk, and takes a backup of another or starts from nothing.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "long; `make torture` runs it"]
 async fn validators_that_lose_their_disks_come_back_one_after_the_other() {
     let mut cluster = Cluster::make(4);
     past::write(&mut cluster, 400, 5_000);
