@@ -27,6 +27,7 @@ pub struct Cluster {
     /// Words before each validator's command, where it runs in a network of its own.
     pub within: Vec<Vec<String>>,
     nodes: Vec<Option<Child>>,
+    _kept: TcpListener,
 }
 
 impl Drop for Cluster {
@@ -68,12 +69,14 @@ impl Caller {
 
 static NEXT_NET: AtomicU8 = AtomicU8::new(0);
 
-/// A loopback network 127.NET.1.x that nobody listens on.
-fn free_net() -> u8 {
+/// A loopback network 127.NET.1.x that nobody listens on, and what keeps it ours: nodes are killed and started again, and
+/// another run of these tests must not take their addresses in between.
+fn free_net() -> (u8, TcpListener) {
     loop {
         let net = 100 + NEXT_NET.fetch_add(1, Ordering::Relaxed) % 120;
-        if TcpListener::bind((std::net::Ipv4Addr::new(127, net, 1, 1), 8080)).is_ok() {
-            return net;
+        let bind = |n| TcpListener::bind((std::net::Ipv4Addr::new(127, net, 1, n), 8080));
+        if let (Ok(kept), Ok(_)) = (bind(250), bind(1)) {
+            return (net, kept);
         }
     }
 }
@@ -86,7 +89,7 @@ impl Cluster {
     /// Makes a chain; nothing runs yet.
     pub fn make(validators: usize) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (net, dir) = (free_net(), home.path().join("chain"));
+        let ((net, kept), dir) = (free_net(), home.path().join("chain"));
         let count = validators.to_string();
         let made = node(&["init", "--home", dir.to_str().unwrap(), "--validators", &count, "--net", &net.to_string()]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -96,7 +99,7 @@ impl Cluster {
         let nodes = (0..validators).map(|_| None).collect();
         let hosts = (1..=validators).map(|n| format!("127.{net}.1.{n}")).collect();
         let within = vec![Vec::new(); validators];
-        Self { home, net, genesis, administrator, token, hosts, within, nodes }
+        Self { home, net, genesis, administrator, token, hosts, within, nodes, _kept: kept }
     }
 
     /// Makes a chain, starts it and waits for its first block on every node.
@@ -184,6 +187,20 @@ impl Cluster {
             }
             assert!(start.elapsed() < PATIENCE, "waited in vain until {what}: {statuses:#?}");
             tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Waits until every node is at one height and stays there: the last block is followed by the one that seals it.
+    pub async fn settled(&self) {
+        let (start, mut before) = (Instant::now(), Vec::new());
+        loop {
+            let now: Vec<u64> = self.statuses().await.iter().map(|s| s.height).collect();
+            if now == before && now.len() == self.nodes.len() && now.iter().all(|height| *height == now[0]) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "waited in vain until all are at one height: {now:?}");
+            before = now;
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
         }
     }
 

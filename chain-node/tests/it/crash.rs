@@ -83,10 +83,7 @@ async fn a_killed_validator_costs_nothing_and_catches_up() {
     let acknowledged = load.finish().await;
     assert!(acknowledged.len() > 10);
     all_committed(&cluster, &acknowledged).await;
-    let same = |all: &[chain_types::api::Status]| {
-        all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0)
-    };
-    cluster.until("all four are at one height", same).await;
+    cluster.settled().await;
     let report = cluster.check_all();
     assert!(report["transactions"].as_u64().unwrap() >= acknowledged.len() as u64);
 }
@@ -111,10 +108,7 @@ async fn all_killed_at_once_under_load_lose_nothing() {
     let acknowledged = load.finish().await;
     assert!(acknowledged.len() > 10);
     all_committed(&cluster, &acknowledged).await;
-    let same = |all: &[chain_types::api::Status]| {
-        all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0)
-    };
-    cluster.until("all four are at one height", same).await;
+    cluster.settled().await;
     cluster.check_all();
 }
 
