@@ -55,7 +55,7 @@ pub fn is_taken(init: &PartInit, tip: &Tip, fingerprint: Fingerprint) -> bool {
     };
     let late = round_number(init.round).is_some_and(|round| round >= OTHERS_STREAM_FROM_ROUND);
     let key = init.streamer.key();
-    let turn = round_number(init.round).and_then(|round| set.proposer(init.height.0, round));
+    let turn = round_number(init.round).and_then(|round| set.proposer_skipping(init.height.0, round, &tip.skipped));
     // Only whose turn it is: else every validator could have blocks of every round stored here. Whose turn it is after
     // the block that is not here yet is for that block to say.
     (init.height.0 > tip.height + 1 || turn.is_some_and(|turn| turn.consensus_key == init.proposer.key()))

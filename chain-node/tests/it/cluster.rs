@@ -21,6 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Cluster {
     pub home: tempfile::TempDir,
     pub net: u8,
+    _mark: TcpListener,
     pub genesis: Genesis,
     pub administrator: SigningKey,
     pub steward: SigningKey,
@@ -77,12 +78,17 @@ impl Caller {
 
 static NEXT_NET: AtomicU8 = AtomicU8::new(0);
 
-/// A loopback network 127.NET.1.x that nobody listens on.
-fn free_net() -> u8 {
+/// A loopback network 127.NET.1.x that is this cluster's for as long as the socket lives: other test programs on this
+/// machine look for one, too, and a cluster may take a while before its nodes listen.
+fn free_net() -> (u8, TcpListener) {
     loop {
-        let net = 100 + NEXT_NET.fetch_add(1, Ordering::Relaxed) % 120;
-        if TcpListener::bind((std::net::Ipv4Addr::new(127, net, 1, 1), 8080)).is_ok() {
-            return net;
+        // Each program begins elsewhere, so that two seldom try the same one.
+        let turn = std::process::id() % 120 + u32::from(NEXT_NET.fetch_add(1, Ordering::Relaxed) % 120);
+        let net = 100 + (turn % 120) as u8;
+        let mark = TcpListener::bind((std::net::Ipv4Addr::new(127, net, 1, 250), 26656));
+        let unused = TcpListener::bind((std::net::Ipv4Addr::new(127, net, 1, 1), 8080)).is_ok();
+        if let (Ok(mark), true) = (mark, unused) {
+            return (net, mark);
         }
     }
 }
@@ -95,7 +101,7 @@ impl Cluster {
     /// Makes a chain; nothing runs yet.
     pub fn make(validators: usize) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (net, dir) = (free_net(), home.path().join("chain"));
+        let ((net, mark), dir) = (free_net(), home.path().join("chain"));
         let count = validators.to_string();
         let made = node(&["init", "--home", dir.to_str().unwrap(), "--validators", &count, "--net", &net.to_string()]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -106,7 +112,7 @@ impl Cluster {
         let nodes = (0..validators).map(|_| None).collect();
         let hosts = (1..=validators).map(|n| format!("127.{net}.1.{n}")).collect();
         let within = vec![Vec::new(); validators];
-        Self { home, net, genesis, administrator, steward, token, hosts, within, nodes }
+        Self { home, net, _mark: mark, genesis, administrator, steward, token, hosts, within, nodes }
     }
 
     /// Makes a chain, starts it and waits for its first block on every node.
