@@ -108,7 +108,9 @@ async fn submit_all(chain: &Chain, node: usize, txs: &[Transaction]) -> anyhow::
     for _ in 0..200 {
         let mut body = Writer::default();
         body.array(left.len());
-        left.iter().for_each(|tx| drop(body.bytes(tx.bytes())));
+        for tx in &left {
+            body.bytes(tx.bytes());
+        }
         let request = chain.http.post(&url).bearer_auth(&chain.token).header("content-type", "application/cbor");
         let answers: Vec<Submitted> = request.body(body.into_bytes()).send().await?.error_for_status()?.json().await?;
         let mut again = Vec::new();
