@@ -139,6 +139,18 @@ impl ChainSigner {
         Sig(self.key.sign(&part_bytes(self.fingerprint, init)).0)
     }
 
+    /// The signature alone. An honest node asks the guard first: [`Signer::sign_vote`].
+    pub fn vote(&self, vote: Vote) -> SignedMessage<ChainContext, Vote> {
+        let signature = self.key.sign(&vote_bytes(self.fingerprint, &vote));
+        SignedMessage::new(vote, Sig(signature.0))
+    }
+
+    /// The signature alone. An honest node asks the guard first: [`Signer::sign_proposal`].
+    pub fn proposal(&self, proposal: Proposal) -> SignedMessage<ChainContext, Proposal> {
+        let signature = self.key.sign(&proposal_bytes(self.fingerprint, &proposal));
+        SignedMessage::new(proposal, Sig(signature.0))
+    }
+
     /// On disk when it returns: the guard's file is synced once a round.
     fn reserve(&self, height: Height, round: Round) -> Result<(), Error> {
         let reserved = tokio::task::block_in_place(|| self.guard.reserve(position(height, round)));
@@ -150,15 +162,13 @@ impl ChainSigner {
 impl Signer<ChainContext> for ChainSigner {
     async fn sign_vote(&self, vote: Vote) -> Result<SignedMessage<ChainContext, Vote>, Error> {
         self.reserve(vote.height, vote.round)?;
-        let signature = self.key.sign(&vote_bytes(self.fingerprint, &vote));
         self.guard.signed(position(vote.height, vote.round), kind_of(&vote), id_of(&vote));
-        Ok(SignedMessage::new(vote, Sig(signature.0)))
+        Ok(self.vote(vote))
     }
 
     async fn sign_proposal(&self, proposal: Proposal) -> Result<SignedMessage<ChainContext, Proposal>, Error> {
         self.reserve(proposal.height, proposal.round)?;
-        let signature = self.key.sign(&proposal_bytes(self.fingerprint, &proposal));
-        Ok(SignedMessage::new(proposal, Sig(signature.0)))
+        Ok(self.proposal(proposal))
     }
 
     async fn sign_vote_extension(

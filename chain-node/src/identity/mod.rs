@@ -48,7 +48,7 @@ pub enum Verdict {
 pub enum GuardError {
     #[error("failed to write the identity file: {0}")]
     Write(#[from] std::io::Error),
-    #[error("this node may not sign at height {0}: it signed later ones, or its key votes elsewhere")]
+    #[error("this node may not sign at height {0}: it signed later heights, or its key votes elsewhere")]
     Refused(u64),
 }
 
@@ -139,9 +139,11 @@ impl Guard {
             return Ok(());
         }
         let record = inner.file.record();
-        // The same position again is a restart within a round: the engine's own log keeps it to what it signed before.
-        if position < record.last {
-            // That log is gone, or the guard's file is from elsewhere.
+        // Within a height the engine's own log keeps a restarted node to what it signed before, and replaying it may ask for
+        // earlier rounds again. A watched height has no such log, and no log reaches behind the height that it is of.
+        let watched = record.last.round == u32::MAX && position.height == record.last.height;
+        if position.height < record.last.height || watched {
+            // The store or that log is from earlier, or the guard's file is from elsewhere.
             inner.file.write(Record { waits: true, ..record })?;
             inner.closed = true;
             return Err(GuardError::Refused(position.height));

@@ -33,6 +33,8 @@ fn a_healthy_volume_votes_at_once_and_knows_what_it_signed() {
     assert_eq!(guard.standing(), Standing::Votes);
     guard.reserve(at(5)).unwrap();
     guard.reserve(Position { height: 5, round: 1 }).unwrap();
+    guard.reserve(at(5)).unwrap();
+    assert_eq!(guard.lock().file.record().last.round, 1, "a replay of the round before takes nothing back");
     assert!(guard.reserve(at(4)).is_err(), "an earlier height is never signed again");
     assert!(guard.reserve(at(6)).is_err(), "nor anything after that was asked");
     drop(guard);

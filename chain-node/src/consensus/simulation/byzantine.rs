@@ -1,13 +1,11 @@
 //! Validators that break the rules. They run our node like the others; what they make and send is changed on its way out,
 //! under signatures that hold.
 
-use arc_malachitebft_app_channel::Signer;
 use arc_malachitebft_core_consensus::SignedConsensusMsg;
 use arc_malachitebft_core_types::{NilOrVal, Round, SignedMessage, VoteType};
 use arc_malachitebft_engine::util::streaming::{StreamContent, StreamId, StreamMessage};
 use bytes::Bytes;
 use chain_types::{Block, BlockId, Hash};
-use futures::FutureExt;
 
 use super::super::context::{Address, ChainContext, Height, Sig, ValueId, Vote};
 use super::super::parts::Part;
@@ -139,7 +137,7 @@ impl Node {
                 if vote == signed.message {
                     return message;
                 }
-                signer.sign_vote(vote).now_or_never().and_then(Result::ok).map(SignedConsensusMsg::Vote)
+                Some(SignedConsensusMsg::Vote(signer.vote(vote)))
             }
             Some(SignedConsensusMsg::Proposal(signed)) => {
                 let mut proposal = signed.message;
@@ -147,7 +145,7 @@ impl Node {
                     return message;
                 };
                 proposal.value = second;
-                signer.sign_proposal(proposal).now_or_never().and_then(Result::ok).map(SignedConsensusMsg::Proposal)
+                Some(SignedConsensusMsg::Proposal(signer.proposal(proposal)))
             }
             None => None,
         };
@@ -196,8 +194,8 @@ impl Node {
                 let value = NilOrVal::Val(mind.seen.filter(|_| mind.random.chance(50)).unwrap_or(value));
                 let address = Address::of(signer.key.public());
                 let vote = Vote { kind, height: Height(height), round: Round::new(round), value, address };
-                let signed = signer.sign_vote(vote).now_or_never().and_then(Result::ok);
-                signed.map(|vote| Message::Consensus(encode(&SignedConsensusMsg::Vote(vote))))
+                // A liar asks no guard: the one of its honest half would end it.
+                Some(Message::Consensus(encode(&SignedConsensusMsg::Vote(signer.vote(vote)))))
             }
             _ => Some(Message::Values(Bytes::from(vec![mind.random.next() as u8; 200]))),
         };
