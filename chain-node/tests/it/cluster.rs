@@ -326,7 +326,7 @@ impl Cluster {
     /// Waits until every node runs, all stand at one height, and no block follows: nothing waits, the last block is
     /// sealed, and it is older than any round of consensus on a busy machine takes.
     pub async fn rest(&self) {
-        let size = self.nodes.len();
+        let size = self.running();
         let resting = |all: &[Status]| {
             let (first, now) = (all.first().map(|s| s.height), chain_node::consensus::now_ms());
             let rests = |s: &Status| s.phase == Phase::Idle && s.block_time_ms + 2_000 < now && Some(s.height) == first;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chain_types::api::Status;
 
 use super::cluster::Cluster;
-use super::load::{Load, all_committed, at_rest};
+use super::load::{Load, all_committed};
 use super::past;
 
 fn rounds() -> u64 {
@@ -30,7 +30,7 @@ async fn power_cuts_in_a_loop_lose_nothing() {
         let goes_on = |all: &[Status]| all.len() == 4 && all.iter().all(|s| s.height > at);
         cluster.until(&format!("the chain goes on after power cut {round}"), goes_on).await;
         acknowledged.extend(load.finish().await);
-        cluster.until("all four are at rest at one height", at_rest).await;
+        cluster.rest().await;
         if round % 5 == 0 || round == rounds() {
             all_committed(&cluster, &acknowledged).await;
             let report = cluster.check_all();
@@ -72,7 +72,7 @@ async fn validators_that_lose_their_disks_come_back_one_after_the_other() {
     }
     let acknowledged = load.finish().await;
     // A node that only came back may still hold as waiting what the others have committed.
-    cluster.until("all four are at rest at one height", at_rest).await;
+    cluster.rest().await;
     all_committed(&cluster, &acknowledged).await;
     cluster.kill_all();
     let roots: Vec<_> =
