@@ -7,7 +7,6 @@ use bytes::Bytes;
 use chain_types::api::{BlockInfo, Committed, Problem, Status, TxInfo, TxStatus};
 use chain_types::encoding::Decode;
 use chain_types::state::account_key;
-use chain_types::tlog::{self, Receipt, SignedStatement};
 use chain_types::{CommitCertificate, Fingerprint, Genesis, Hash, Header, Transaction, TxId, ValidatorSet};
 use reqwest::Url;
 use serde::Deserialize;
@@ -22,7 +21,7 @@ use crate::stream::BlockStream;
 use crate::transport::{Question, Transport};
 
 /// Evidence of a fresh record waits at the node until the next block seals it.
-const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const EVIDENCE_TIMEOUT: Duration = Duration::from_secs(15);
 /// On top of how long a submission waits for its result.
 const SUBMIT_GRACE: Duration = Duration::from_secs(5);
 /// The longest that a node waits for a result.
@@ -257,24 +256,6 @@ impl Client {
         }
         let trust = self.inner.fingerprint;
         self.inner.transport.ask(&question, |body| evidence::check(&body, trust, &wanted)).await
-    }
-
-    /// The receipt of a registered statement (RFC 9942), signed by one of the validators of the newest block.
-    pub async fn receipt(&self, statement: &[u8]) -> Result<Receipt, Error> {
-        let genesis = self.genesis().await?;
-        let (header, _) = self.header(self.status().await?.height).await?;
-        let sets = self.sets_for(&header).await?;
-        let set = sets.of_header(&header).ok_or_else(|| Error::unverified("the header names unknown validators"))?;
-        let origin = tlog::origin(&genesis);
-        let read = |body: Bytes| {
-            let receipt = Receipt::from_bytes(&body).map_err(Error::unverified)?;
-            let signer = set.validators().iter().find(|v| tlog::key_thumbprint(&v.log_key) == receipt.kid);
-            let signer = signer.ok_or_else(|| Error::unverified("the receipt is signed by no validator"))?;
-            receipt.verify(statement, &origin, &signer.log_key).map_err(Error::unverified)?;
-            Ok(receipt)
-        };
-        let question = Question::get(format!("/entries/{}", SignedStatement::id(statement))).within(EVIDENCE_TIMEOUT);
-        self.inner.transport.ask(&question, read).await
     }
 
     /// The log entries of a digest, oldest first, as a node knows them.

@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod evidence;
 mod follow;
+mod registration;
 mod sets;
 mod stream;
 mod transport;

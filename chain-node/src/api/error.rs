@@ -37,6 +37,10 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorised", detail)
     }
 
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
     /// Something that no request can cause went wrong.
     pub fn internal(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
@@ -45,6 +49,11 @@ impl ApiError {
     /// Status and sentence, for answers that are not JSON.
     pub(super) fn parts(self) -> (StatusCode, String) {
         (self.status, self.detail)
+    }
+
+    /// Code and sentence, for answers that hold many.
+    pub(super) fn problem(self) -> (&'static str, String) {
+        (self.code, self.detail)
     }
 
     /// It was here; the detail says where it is now.

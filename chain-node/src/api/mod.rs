@@ -107,6 +107,7 @@ impl Api {
 fn router(api: Shared) -> Router {
     let members = Router::new()
         .route("/transactions", post(transactions::submit))
+        .route("/transactions/batch", post(transactions::submit_batch))
         .route("/transactions/{id}", get(transactions::show))
         .route("/transactions/{id}/envelope", get(transactions::envelope))
         .route("/blocks/stream", get(stream::blocks))

@@ -12,7 +12,7 @@ const COSE: &str = "application/cose";
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 
-const OPERATIONS: [Operation; 35] = [
+const OPERATIONS: [Operation; 36] = [
     ("get", "/healthz", "The process answers.", false, &[], "text/plain"),
     ("get", "/readyz", "200 if caught up and able to vote.", false, &[], "text/plain"),
     ("get", "/status", "How the node is.", false, &[], JSON),
@@ -38,6 +38,7 @@ const OPERATIONS: [Operation; 35] = [
     ("post", "/entries", "Registers the statement that a transaction carries (SCRAPI).", true, &[], COSE),
     ("get", "/openapi.json", "This description.", false, &[], JSON),
     ("post", "/transactions", "Submit a signed transaction (COSE_Sign1).", true, &["wait_ms"], JSON),
+    ("post", "/transactions/batch", "Submit up to 1,000 signed transactions (a CBOR array).", true, &[], JSON),
     ("get", "/transactions/{id}", "What became of a transaction.", true, &[], JSON),
     ("get", "/transactions/{id}/envelope", "The signed bytes.", true, &[], "application/cose"),
     (
@@ -116,6 +117,9 @@ fn describe((method, path, summary, members, queries, answer): &Operation) -> Va
         }
         if *method == "post" && matches!(*path, "/transactions" | "/entries") {
             fields.insert("requestBody".into(), json!({ "required": true, "content": { COSE: {} } }));
+        }
+        if *path == "/transactions/batch" {
+            fields.insert("requestBody".into(), json!({ "required": true, "content": { CBOR: {} } }));
         }
     }
     operation

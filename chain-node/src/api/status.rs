@@ -82,13 +82,19 @@ pub async fn heartbeat(State(api): State<Shared>) -> Result<StatusCode, ApiError
     Ok(StatusCode::ACCEPTED)
 }
 
+/// A peer that is in the next height has committed ours; two above means blocks that we lack. On a busy chain the newest
+/// few are always on their way to somebody: who has a block of the last two seconds is not behind.
+fn is_caught_up(peer_height: u64, height: u64, age_ms: u64) -> bool {
+    let lacks = peer_height.saturating_sub(height + 1);
+    lacks == 0 || (lacks <= 100 && age_ms < 2_000)
+}
+
 impl Api {
     /// Everything that there is to know from outside.
     pub(super) fn status(&self) -> Status {
         let (tip, progress, now) = (self.ledger.tip(), *self.progress.borrow(), now_ms());
         let peer_height = self.gossip.peer_height();
-        // A peer that is in the next height has committed ours; two above means blocks that we lack.
-        let caught_up = peer_height <= tip.height + 1;
+        let caught_up = is_caught_up(peer_height, tip.height, now.saturating_sub(tip.time_ms));
         let waited_ms = self.mempool.oldest_ms();
         let total = tip.validators.len() as u64;
         Status {
@@ -148,5 +154,20 @@ impl Api {
             clock_offset_ms: state.clock_offset_ms,
         };
         self.gossip.peers().into_iter().map(one).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_the_newest_blocks_is_caught_up_and_who_fetches_old_ones_is_not() {
+        assert!(is_caught_up(8, 7, 600_000), "a resting chain");
+        assert!(is_caught_up(0, 7, 600_000), "no peer is heard");
+        assert!(is_caught_up(2_163, 2_159, 80), "a few blocks on their way");
+        assert!(!is_caught_up(2_163, 2_159, 5_000), "they do not come");
+        assert!(!is_caught_up(2_163, 9, 5_000));
+        assert!(!is_caught_up(2_163, 9, 10), "an hour's blocks made in a second are no sign of being there");
     }
 }

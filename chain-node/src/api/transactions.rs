@@ -7,8 +7,9 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use chain_types::api::{Committed, EventInfo, TxInfo, TxStatus, value_to_json};
-use chain_types::{Transaction, TxId, TxOutcome};
+use chain_types::api::{Committed, EventInfo, Submitted, SubmittedStatus, TxInfo, TxStatus, value_to_json};
+use chain_types::encoding::Reader;
+use chain_types::{DecodeError, Transaction, TxId, TxOutcome};
 use serde::Deserialize;
 
 use super::{Api, ApiError, Shared};
@@ -19,6 +20,8 @@ use crate::store::TxPlace;
 
 /// Longest that a request may wait for its result.
 const MAX_WAIT_MS: u64 = 30_000;
+/// Transactions in one request.
+const MAX_BATCH: usize = 1_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +55,47 @@ pub async fn submit(
     let info = info(&api, id)?;
     let status = if matches!(info.status, TxStatus::Pending) { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json(info)))
+}
+
+/// `POST /transactions/batch`: a CBOR array of envelopes, each admitted or refused by itself, answered in their order. Sending
+/// the same bytes again is safe, also in part.
+pub async fn submit_batch(State(api): State<Shared>, body: Bytes) -> Result<Json<Vec<Submitted>>, ApiError> {
+    let envelopes =
+        envelopes(&body).map_err(|e| ApiError::bad_request(format!("not a CBOR array of envelopes: {e}")))?;
+    if envelopes.len() > MAX_BATCH {
+        return Err(ApiError::too_large(format!(
+            "a batch holds at most {MAX_BATCH} transactions; send the rest in another"
+        )));
+    }
+    let (mut txs, mut answers) = (Vec::with_capacity(envelopes.len()), Vec::with_capacity(envelopes.len()));
+    for envelope in envelopes {
+        let tx = Transaction::decode(envelope).map_err(NotAdmitted::from);
+        let id = tx.as_ref().ok().map(Transaction::id);
+        answers.push((id, tx.map(|tx| txs.push(tx))));
+    }
+    let mut admitted = api.admission.submit_many(txs).await?.into_iter();
+    let answer = |(id, decoded): (Option<TxId>, Result<(), NotAdmitted>)| {
+        let admitted = decoded.and_then(|()| admitted.next().unwrap_or(Err(NotAdmitted::Stopping)));
+        api.metrics.submitted(admitted.is_ok());
+        let status = match admitted {
+            Ok(Admitted::Pending(_)) => SubmittedStatus::Pending,
+            Ok(Admitted::Committed(_)) => SubmittedStatus::Committed,
+            Err(reason) => {
+                let (code, detail) = ApiError::from(reason).problem();
+                SubmittedStatus::Refused { code: code.into(), detail }
+            }
+        };
+        Submitted { id, status }
+    };
+    Ok(Json(answers.into_iter().map(answer).collect()))
+}
+
+fn envelopes(body: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
+    let mut r = Reader::new(body);
+    let n = r.array()?;
+    let envelopes = (0..n).map(|_| r.bytes()).collect::<Result<_, _>>()?;
+    r.end()?;
+    Ok(envelopes)
 }
 
 /// `GET /transactions/{id}`

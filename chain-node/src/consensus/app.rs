@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_malachitebft_app_channel::app::types::PeerId;
 use arc_malachitebft_app_channel::{AppMsg, Channels};
 use arc_malachitebft_core_consensus::{LocallyProposedValue, ProposedValue};
-use arc_malachitebft_core_types::{CommitCertificate as EngineCertificate, HeightParams, LinearTimeouts, Round};
+use arc_malachitebft_core_types::{CommitCertificate as EngineCertificate, HeightParams, Round};
 use arc_malachitebft_engine::host::{Next, SyncedValueOutcome};
 use arc_malachitebft_engine::util::streaming::{StreamContent, StreamMessage};
 use arc_malachitebft_sync::RawDecidedValue;
@@ -15,7 +15,7 @@ use chain_types::encoding::{Decode, Encode};
 use chain_types::{Block, CommitCertificate, Transaction, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::clock::{Clock, ms};
+use super::clock::{Clock, ms, timeouts};
 use super::context::{Address, ChainContext, Height, Validators, ValueId};
 use super::engine::publish;
 use super::idle::{Situation, rests};
@@ -177,19 +177,7 @@ impl Running {
     }
 
     fn params(&self, tip: &Tip) -> HeightParams<ChainContext> {
-        let (propose, vote) = (ms(self.app.timeouts.propose_ms), ms(self.app.timeouts.vote_ms));
-        let timeouts = LinearTimeouts {
-            propose,
-            propose_delta: propose / 2,
-            prevote: vote,
-            prevote_delta: vote / 2,
-            precommit: vote,
-            precommit_delta: vote / 2,
-            rebroadcast: propose + ms(1_000),
-            // A low cap would cost liveness on a slow network; none would cost hours after a long outage.
-            max_timeout: Duration::from_secs(10),
-        };
-        HeightParams::new(Validators::of(&tip.validators, &tip.skipped), timeouts, None)
+        HeightParams::new(Validators::of(&tip.validators, &tip.skipped), timeouts(&self.app.timeouts), None)
     }
 
     pub fn on_round(&mut self, height: u64, round: Round) -> Result<Vec<ProposedValue<ChainContext>>, StoreError> {

@@ -67,7 +67,12 @@ impl Store {
         let from = header.height.saturating_add(1);
         let Some(row) = self.get(Column::Meta, &row_key(SET, from))? else { return Ok(()) };
         let next = ValidatorSet::from_bytes(&row).map_err(|e| damaged(&format!("validator set: {e}")))?;
-        let change = SetChange { header: header.clone(), certificate: certificate.clone(), next };
+        self.put_set_change(batch, &SetChange { header: header.clone(), certificate: certificate.clone(), next })
+    }
+
+    /// A change that a snapshot brought, verified like its other parts.
+    pub(super) fn put_set_change(&self, batch: &mut WriteBatch, change: &SetChange) -> Result<(), StoreError> {
+        let from = change.header.height.saturating_add(1);
         self.put(batch, Column::Meta, &row_key(CHANGE, from), &change.to_bytes())
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chain_types::encoding::{Decode, Encode, Reader};
+use chain_types::evidence::SetChange;
 use chain_types::limits::VALIDITY_WINDOW_MS;
 use chain_types::merkle::NodeId;
 use chain_types::outcome::results_root;
@@ -273,6 +274,8 @@ impl Staging {
                 let whole = WholeBlock { block, certificate, outcomes: Vec::new(), digests: Vec::new() };
                 self.stage_body(&mut batch, &whole, id)?;
             }
+            let (header, certificate) = (turn.block.header.clone(), turn.certificate.clone());
+            store.put_set_change(&mut batch, &SetChange { header, certificate, next: turn.next.clone() })?;
         }
         for (from, set) in &self.sets {
             let key = [b"set".as_slice(), &height_key(*from)].concat();

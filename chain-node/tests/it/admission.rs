@@ -1,14 +1,19 @@
 //! What bad input gets: a clear answer with a stable code, and nothing stored.
 
 use chain_node::keys::new_key;
-use chain_types::api::{Committed, Problem, TxInfo, TxStatus};
+use chain_types::api::{Committed, Problem, Submitted, SubmittedStatus, TxInfo, TxStatus};
+use chain_types::encoding::Writer;
 use chain_types::{Fingerprint, Transaction, Value};
 use reqwest::{Client as Http, StatusCode};
 
 use super::cluster::{Cluster, digest};
 
 async fn post(cluster: &Cluster, body: Vec<u8>, token: &str) -> (StatusCode, String, bool) {
-    let url = format!("{}/transactions?wait_ms=20000", cluster.api(0));
+    post_to(cluster, "/transactions?wait_ms=20000", body, token).await
+}
+
+async fn post_to(cluster: &Cluster, path: &str, body: Vec<u8>, token: &str) -> (StatusCode, String, bool) {
+    let url = format!("{}{path}", cluster.api(0));
     let answer = Http::new().post(url).bearer_auth(token).body(body).send().await.unwrap();
     let retry = answer.headers().contains_key("retry-after");
     (answer.status(), answer.text().await.unwrap(), retry)
@@ -110,4 +115,50 @@ async fn a_full_mempool_turns_away_and_keeps_what_it_took() {
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{text}");
     assert!(retry && text.contains("mempool_full"));
     assert_eq!(cluster.statuses().await[0].pending, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_request_of_many_each_is_judged_by_itself() {
+    let cluster = Cluster::start(1).await;
+    let good: Vec<Transaction> = (0..300).map(|n| cluster.anchor(&[digest(n)])).collect();
+    let mut forged = cluster.anchor(&[digest(1_000)]).bytes().to_vec();
+    *forged.last_mut().unwrap() ^= 1;
+    let mut late = cluster.draft("anchor", "digests", Value::Null);
+    late.valid_until_ms = 1_000;
+    let late = cluster.sign(late).bytes().to_vec();
+    let wrong = [b"no envelope".to_vec(), forged, late];
+    let envelopes: Vec<Vec<u8>> = wrong.iter().cloned().chain(good.iter().map(|tx| tx.bytes().to_vec())).collect();
+
+    let answers = post_batch(&cluster, &envelopes).await.unwrap();
+    let code = |answer: &Submitted| match &answer.status {
+        SubmittedStatus::Refused { code, detail } if !detail.is_empty() => code.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(answers[..3].iter().map(code).collect::<Vec<_>>(), ["malformed", "signature", "late"]);
+    assert_eq!(answers.len(), envelopes.len());
+    for (tx, answer) in good.iter().zip(&answers[3..]) {
+        assert_eq!((answer.id, &answer.status), (Some(tx.id()), &SubmittedStatus::Pending));
+        assert!(committed(&cluster, tx).await.applied);
+    }
+    let again = post_batch(&cluster, &envelopes[3..]).await.unwrap();
+    assert!(again.iter().all(|answer| answer.status == SubmittedStatus::Committed), "sent again, they have one effect");
+
+    assert_eq!(post_batch(&cluster, &vec![b"x".to_vec(); 1_001]).await.unwrap_err(), 413);
+    let (status, _, _) = post_to(&cluster, "/transactions/batch", b"no array".to_vec(), &cluster.token).await;
+    assert_eq!(status.as_u16(), 400);
+    let (status, _, _) = post_to(&cluster, "/transactions/batch", vec![0x80], "wrong").await;
+    assert_eq!(status.as_u16(), 401);
+}
+
+async fn post_batch(cluster: &Cluster, envelopes: &[Vec<u8>]) -> Result<Vec<Submitted>, u16> {
+    let mut body = Writer::default();
+    body.array(envelopes.len());
+    for envelope in envelopes {
+        body.bytes(envelope);
+    }
+    let (status, text, _) = post_to(cluster, "/transactions/batch", body.into_bytes(), &cluster.token).await;
+    match status.is_success() {
+        true => Ok(serde_json::from_str(&text).unwrap()),
+        false => Err(status.as_u16()),
+    }
 }

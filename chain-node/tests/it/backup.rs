@@ -5,22 +5,7 @@ use std::path::{Path, PathBuf};
 use chain_types::Hash;
 
 use super::cluster::{Cluster, check, copy_dir, node};
-use super::load::{Load, all_committed, at_rest};
-
-/// Gives validator `n` an administration listener; gives the file with its token.
-fn with_admin(cluster: &Cluster, n: usize) -> PathBuf {
-    let path = cluster.validator_dir(n).join("node.toml");
-    let address = format!("admin = \"127.{}.1.{}:8081\"\n", cluster.net, n + 1);
-    let token = "an administrator's token";
-    let hash = format!("admin_token_hash = \"{}\"\n", Hash::of(token.as_bytes()));
-    let config = std::fs::read_to_string(&path).unwrap();
-    let config = config.replace("[listen]\n", &format!("[listen]\n{address}"));
-    let config = config.replace("[access]\n", &format!("[access]\n{hash}"));
-    std::fs::write(&path, config).unwrap();
-    let file = cluster.dir().join("admin-token");
-    std::fs::write(&file, token).unwrap();
-    file
-}
+use super::load::{Load, all_committed};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -44,7 +29,7 @@ fn json(output: &std::process::Output) -> serde_json::Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_load_restores_whole_and_the_node_goes_on_from_it() {
     let mut cluster = Cluster::make(4);
-    let token = with_admin(&cluster, 2);
+    let token = cluster.dir().join("admin-token");
     for n in 0..4 {
         cluster.run(n);
     }
@@ -70,7 +55,7 @@ async fn a_backup_under_load_restores_whole_and_the_node_goes_on_from_it() {
     cluster.until("it caught up", |all| all.len() == 4 && all.iter().all(|s| s.caught_up && s.height > height)).await;
     let acknowledged = load.finish().await;
     all_committed(&cluster, &acknowledged).await;
-    cluster.until("all four are at rest at one height", at_rest).await;
+    cluster.rest().await;
     let report = cluster.check_all();
     assert!(report["transactions"].as_u64().unwrap() >= acknowledged.len() as u64);
 }
@@ -144,7 +129,7 @@ async fn a_damaged_or_unfinished_backup_is_refused_and_leaves_no_store() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_node_gives_its_copy_only_to_the_administrator() {
     let mut cluster = Cluster::make(1);
-    let token = with_admin(&cluster, 0);
+    let token = cluster.dir().join("admin-token");
     cluster.run(0);
     cluster.until("the first block", |all| all.iter().any(|s| s.height >= 1)).await;
     let to = cluster.dir().join("backup");
@@ -160,7 +145,7 @@ async fn a_running_node_gives_its_copy_only_to_the_administrator() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_is_killed_at_any_moment_is_absent_or_whole() {
     let mut cluster = Cluster::make(1);
-    let token = with_admin(&cluster, 0);
+    let token = cluster.dir().join("admin-token");
     cluster.run(0);
     cluster.until("the first block", |all| all.iter().any(|s| s.height >= 1)).await;
     let config = cluster.validator_dir(0).join("node.toml");

@@ -21,6 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Cluster {
     pub home: tempfile::TempDir,
     pub net: u8,
+    _mark: TcpListener,
     pub genesis: Genesis,
     pub administrator: SigningKey,
     pub steward: SigningKey,
@@ -36,6 +37,12 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         for n in 0..self.nodes.len() {
             self.kill(n);
+            // The folder goes with the test; what its nodes said last is what a failure is understood from.
+            if std::thread::panicking() {
+                let log = std::fs::read_to_string(self.validator_dir(n).join("log.txt")).unwrap_or_default();
+                let last: Vec<&str> = log.lines().rev().take(3).collect();
+                eprintln!("validator-{}: {}", n + 1, last.into_iter().rev().collect::<Vec<_>>().join("\n  "));
+            }
         }
     }
 }
@@ -71,12 +78,17 @@ impl Caller {
 
 static NEXT_NET: AtomicU8 = AtomicU8::new(0);
 
-/// A loopback network 127.NET.1.x that nobody listens on.
-fn free_net() -> u8 {
+/// A loopback network 127.NET.1.x that is this cluster's for as long as the socket lives: other test programs on this
+/// machine look for one, too, and a cluster may take a while before its nodes listen.
+fn free_net() -> (u8, TcpListener) {
     loop {
-        let net = 100 + NEXT_NET.fetch_add(1, Ordering::Relaxed) % 120;
-        if TcpListener::bind((std::net::Ipv4Addr::new(127, net, 1, 1), 8080)).is_ok() {
-            return net;
+        // Each program begins elsewhere, so that two seldom try the same one.
+        let turn = std::process::id() % 120 + u32::from(NEXT_NET.fetch_add(1, Ordering::Relaxed) % 120);
+        let net = 100 + (turn % 120) as u8;
+        let mark = TcpListener::bind((std::net::Ipv4Addr::new(127, net, 1, 250), 26656));
+        let unused = TcpListener::bind((std::net::Ipv4Addr::new(127, net, 1, 1), 8080)).is_ok();
+        if let (Ok(mark), true) = (mark, unused) {
+            return (net, mark);
         }
     }
 }
@@ -89,7 +101,7 @@ impl Cluster {
     /// Makes a chain; nothing runs yet.
     pub fn make(validators: usize) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (net, dir) = (free_net(), home.path().join("chain"));
+        let ((net, mark), dir) = (free_net(), home.path().join("chain"));
         let count = validators.to_string();
         let made = node(&["init", "--home", dir.to_str().unwrap(), "--validators", &count, "--net", &net.to_string()]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -100,7 +112,7 @@ impl Cluster {
         let nodes = (0..validators).map(|_| None).collect();
         let hosts = (1..=validators).map(|n| format!("127.{net}.1.{n}")).collect();
         let within = vec![Vec::new(); validators];
-        Self { home, net, genesis, administrator, steward, token, hosts, within, nodes }
+        Self { home, net, _mark: mark, genesis, administrator, steward, token, hosts, within, nodes }
     }
 
     /// Makes a chain, starts it and waits for its first block on every node.
@@ -314,7 +326,7 @@ impl Cluster {
     /// Waits until every node runs, all stand at one height, and no block follows: nothing waits, the last block is
     /// sealed, and it is older than any round of consensus on a busy machine takes.
     pub async fn rest(&self) {
-        let size = self.nodes.len();
+        let size = self.running();
         let resting = |all: &[Status]| {
             let (first, now) = (all.first().map(|s| s.height), chain_node::consensus::now_ms());
             let rests = |s: &Status| s.phase == Phase::Idle && s.block_time_ms + 2_000 < now && Some(s.height) == first;

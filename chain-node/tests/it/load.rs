@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chain_client::Client;
 use chain_types::TxId;
-use chain_types::api::{Phase, Status, TxStatus};
+use chain_types::api::TxStatus;
 
 use super::cluster::{Caller, Cluster, digest};
 
@@ -58,11 +58,6 @@ impl Load {
         }
         all
     }
-}
-
-/// All validators at one height, and nothing left to do: the last block is sealed.
-pub fn at_rest(all: &[Status]) -> bool {
-    all.len() == 4 && all.iter().all(|s| s.height == all[0].height && s.pending == 0 && s.phase == Phase::Idle)
 }
 
 /// What was acknowledged is committed, as the nodes say now.

@@ -8,7 +8,7 @@ use chain_node::ledger::Ledger;
 use chain_node::store::{Retention, Store, StoreError, WholeBlock, check};
 
 use super::cluster::{Cluster, check as check_home, copy_dir, node};
-use super::load::{Load, all_committed, at_rest};
+use super::load::{Load, all_committed};
 use super::past::{self, Past, configure};
 
 /// SplitMix64: the same damage for the same seed, everywhere.
@@ -312,7 +312,7 @@ async fn a_full_disk_stops_the_node_cleanly_and_it_continues_after_space_returns
     let acknowledged = load.finish().await;
     assert!(acknowledged.len() > 10);
     all_committed(&cluster, &acknowledged).await;
-    cluster.until("all four are at rest at one height", at_rest).await;
+    cluster.rest().await;
     cluster.check_all();
     cluster.kill_all();
     drop(disk);

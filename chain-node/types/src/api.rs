@@ -102,6 +102,26 @@ pub struct BlockInfo {
     pub signers: Vec<u32>,
 }
 
+/// What a node answers to one transaction of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// None if the bytes are no transaction.
+    pub id: Option<TxId>,
+    #[serde(flatten)]
+    pub status: SubmittedStatus,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum SubmittedStatus {
+    /// It waits for a block.
+    Pending,
+    /// A block holds it already.
+    Committed,
+    /// With the code and the sentence of a problem document.
+    Refused { code: String, detail: String },
+}
+
 /// Where a transaction stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

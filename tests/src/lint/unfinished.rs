@@ -12,9 +12,6 @@ const MARKS: &[(&str, &str)] = &[
     (concat!("test.on", "ly("), "this switches every other test off: remove it"),
 ];
 
-/// A test that the suite leaves out because another target runs it.
-const LONG: &str = concat!("#[ign", "ore = \"long; `make torture` runs it\"]");
-
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     let read = |path: &str| {
@@ -23,9 +20,6 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     for file in tree.all().filter(|file| read(&file.path) && !file.path.starts_with("web/static/vendor/")) {
         for (mark, advice) in MARKS {
             for at in file.find_in_text(mark) {
-                if file.text.get(at..).is_some_and(|rest| rest.starts_with(LONG)) {
-                    continue;
-                }
                 findings.push(Finding::new(&file.path, file.line_at(at), format!("{mark}: {advice}")));
             }
         }
@@ -47,10 +41,5 @@ mod tests {
             );
             assert_eq!(check(&Tree::of(&[("web/static/vendor/x.js", &text)])), []);
         }
-    }
-
-    #[test]
-    fn a_test_that_another_target_runs_is_no_finding() {
-        assert_eq!(check(&Tree::of(&[("a/src/x.rs", &format!("{LONG}\nfn long() {{}}\n"))])), []);
     }
 }

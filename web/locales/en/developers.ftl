@@ -112,6 +112,7 @@ audit-api-key-create = Create API key
 audit-api-key-revoke = Revoke API key
 audit-anchor-batch = Anchor a batch (gateway)
 audit-anchor-record = Anchor a record (gateway)
+audit-statement-register = Register signed statement
 audit-transaction-submit = Submit a transaction (gateway)
 audit-audit-anchor = Anchor the audit log
 audit-anchors = Anchored ends of the log

@@ -112,6 +112,7 @@ audit-api-key-create = 创建 API 密钥
 audit-api-key-revoke = 吊销 API 密钥
 audit-anchor-batch = 批量存证（网关）
 audit-anchor-record = 存证记录（网关）
+audit-statement-register = 登记签名声明
 audit-transaction-submit = 提交交易（网关）
 audit-audit-anchor = 锚定审计日志
 audit-anchors = 已锚定的日志末端

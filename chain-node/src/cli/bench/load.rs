@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use chain_types::account::Custody;
-use chain_types::api::{BlockInfo, Status, TxInfo, TxStatus};
+use chain_types::api::{BlockInfo, Status, Submitted, SubmittedStatus, TxInfo, TxStatus};
 use chain_types::crypto::SigningKey;
-use chain_types::encoding::to_value;
+use chain_types::encoding::{Writer, to_value};
 use chain_types::state::CHAIN_APP;
 use chain_types::{Call, Hash, PublicKey, Transaction, TxId, Value};
 use futures::{StreamExt, TryStreamExt};
@@ -98,6 +98,38 @@ async fn submit(chain: &Chain, node: usize, tx: &Transaction, wait_ms: u64) -> a
     bail!("the nodes had no room for ten seconds")
 }
 
+/// Sends transactions in one request, those that found no room again a little later.
+async fn submit_all(chain: &Chain, node: usize, txs: &[Transaction]) -> anyhow::Result<()> {
+    if let [tx] = txs {
+        return submit(chain, node, tx, 0).await.map(drop);
+    }
+    let url = format!("{}/transactions/batch", chain.api(node));
+    let mut left: Vec<&Transaction> = txs.iter().collect();
+    for _ in 0..200 {
+        let mut body = Writer::default();
+        body.array(left.len());
+        for tx in &left {
+            body.bytes(tx.bytes());
+        }
+        let request = chain.http.post(&url).bearer_auth(&chain.token).header("content-type", "application/cbor");
+        let answers: Vec<Submitted> = request.body(body.into_bytes()).send().await?.error_for_status()?.json().await?;
+        let mut again = Vec::new();
+        for (tx, answer) in left.iter().zip(answers) {
+            match answer.status {
+                SubmittedStatus::Refused { code, .. } if code == "mempool_full" || code == "rate" => again.push(*tx),
+                SubmittedStatus::Refused { code, detail } => bail!("a node refused with {code}: {detail}"),
+                SubmittedStatus::Pending | SubmittedStatus::Committed => {}
+            }
+        }
+        if again.is_empty() {
+            return Ok(());
+        }
+        left = again;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bail!("the nodes had no room for ten seconds")
+}
+
 /// One at a time on a resting chain.
 pub async fn idle_latency(chain: &Chain, samples: usize) -> anyhow::Result<Latency> {
     let mut times = Vec::with_capacity(samples);
@@ -114,14 +146,15 @@ pub async fn idle_latency(chain: &Chain, samples: usize) -> anyhow::Result<Laten
     Ok(Latency { p50: percentile(&times, 0.5), p99: percentile(&times, 0.99) })
 }
 
-/// As many as the chain takes, spread over all validators.
-pub async fn transactions(chain: &Chain, count: usize) -> anyhow::Result<Throughput> {
-    let keys = senders(chain, 1 << 20).await?;
+/// As many as the chain takes, spread over all validators, so many in a request.
+pub async fn transactions(chain: &Chain, count: usize, in_request: usize) -> anyhow::Result<Throughput> {
+    let series = in_request as u64;
+    let keys = senders(chain, 1 << 20 | series << 8).await?;
     let mut txs = Vec::with_capacity(count);
     for (n, key) in (0..count as u64).zip(keys.iter().cycle()) {
-        txs.push(bind(chain, key, n, key_of(1 << 32 | n).public())?);
+        txs.push(bind(chain, key, n, key_of(1 << 40 | series << 32 | n).public())?);
     }
-    run(chain, txs).await
+    run(chain, txs, in_request).await
 }
 
 /// Batches of 10,000 digests each.
@@ -134,16 +167,17 @@ pub async fn digests(chain: &Chain, count: usize) -> anyhow::Result<Throughput> 
         let call = call(chain, batch, "anchor", "digests", to_value(&args)?);
         txs.push(Transaction::sign(call, &chain.administrator)?);
     }
-    let measured = run(chain, txs).await?;
+    let measured = run(chain, txs, 1).await?;
     Ok(Throughput { rate: measured.rate * 10_000.0, ..measured })
 }
 
 /// From the first request until no validator has anything left to commit; then counts what the blocks hold.
-async fn run(chain: &Chain, txs: Vec<Transaction>) -> anyhow::Result<Throughput> {
+async fn run(chain: &Chain, txs: Vec<Transaction>, in_request: usize) -> anyhow::Result<Throughput> {
     let from = status(chain, 0).await?.height;
     let (start, cpu) = (Instant::now(), chain.cpu_seconds()? + cpu_seconds(std::process::id())?);
-    let requests = futures::stream::iter(txs.iter().enumerate()).map(|(n, tx)| submit(chain, n, tx, 0));
-    requests.buffer_unordered(IN_FLIGHT).try_for_each(|_| std::future::ready(Ok(()))).await?;
+    let requests = futures::stream::iter(txs.chunks(in_request).enumerate()).map(|(n, txs)| submit_all(chain, n, txs));
+    let under_way = (IN_FLIGHT / in_request).max(2 * chain.size());
+    requests.buffer_unordered(under_way).try_for_each(|()| std::future::ready(Ok(()))).await?;
     for n in 0..chain.size() {
         while status(chain, n).await?.pending > 0 {
             ensure!(start.elapsed() < Duration::from_secs(600), "transactions are in no block after ten minutes");

@@ -13,6 +13,9 @@ use clap::Args;
 use chain::Chain;
 use report::Row;
 
+/// Transactions of one request in the run that sends many at a time.
+const IN_REQUEST: usize = 100;
+
 #[derive(Debug, Args)]
 pub struct Bench {
     /// Write the results as JSON
@@ -66,12 +69,15 @@ impl Bench {
         let latency = load::idle_latency(chain, self.samples).await?;
         rows.push(Row::new("idle chain, submit to committed, p50", latency.p50, "ms"));
         rows.push(Row::new("idle chain, submit to committed, p99", latency.p99, "ms"));
-        let transactions = load::transactions(chain, self.transactions).await?;
-        rows.push(Row::new("signed transactions, one record each, committed", transactions.rate, "/s"));
+        let single = load::transactions(chain, self.transactions / 2, 1).await?;
+        rows.push(Row::new("signed transactions, one a request, committed", single.rate, "/s"));
+        rows.push(Row::new("  processor, all validators and load generator", single.cpu_cores, "cores"));
+        let transactions = load::transactions(chain, self.transactions, IN_REQUEST).await?;
+        rows.push(Row::new("signed transactions, 100 a request, committed", transactions.rate, "/s"));
         rows.push(Row::new("  processor, all validators and load generator", transactions.cpu_cores, "cores"));
-        let half = load::latency_at(chain, transactions.rate / 2.0, 8.0).await?;
-        rows.push(Row::new("submit to committed at half that rate, p50", half.p50, "ms"));
-        rows.push(Row::new("submit to committed at half that rate, p99", half.p99, "ms"));
+        let half = load::latency_at(chain, single.rate / 2.0, 8.0).await?;
+        rows.push(Row::new("one a request at half its rate, submit to committed, p50", half.p50, "ms"));
+        rows.push(Row::new("one a request at half its rate, submit to committed, p99", half.p99, "ms"));
         let digests = load::digests(chain, self.digests).await?;
         rows.push(Row::new("anchored digests in batches of 10,000", digests.rate, "/s"));
         rows.extend(chain.idle_use("after the load, idle", self.idle_seconds).await?);

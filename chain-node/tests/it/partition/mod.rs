@@ -95,16 +95,7 @@ impl Town {
         let acknowledged = load.finish().await;
         assert!(acknowledged.len() > 10, "only {} calls were acknowledged", acknowledged.len());
         all_committed(&self.cluster, &acknowledged).await;
-        // The last block is followed by the one that seals it.
-        let mut before = Vec::new();
-        loop {
-            let heights = self.heights().await;
-            if heights == before && heights.iter().all(|height| *height == heights[0]) {
-                break;
-            }
-            before = heights;
-            tokio::time::sleep(Duration::from_millis(1_500)).await;
-        }
+        self.cluster.rest().await;
         let report = self.cluster.check_all();
         assert!(report["transactions"].as_u64().unwrap() >= acknowledged.len() as u64);
     }
