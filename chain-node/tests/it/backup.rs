@@ -1,8 +1,6 @@
 //! A backup made under load restores to exactly what the chain was, and a half-made or damaged one never does.
 
-use std::path::{Path, PathBuf};
-
-use chain_types::Hash;
+use std::path::Path;
 
 use super::cluster::{Cluster, check, copy_dir, node};
 use super::load::{Load, all_committed};
