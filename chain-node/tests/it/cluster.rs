@@ -159,10 +159,6 @@ impl Cluster {
         status.code()
     }
 
-    pub fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
     /// The node's configuration, with paths as they stand in the file.
     pub fn config(&self, n: usize) -> Config {
         toml::from_str(&std::fs::read_to_string(self.validator_dir(n).join("node.toml")).unwrap()).unwrap()
