@@ -26,7 +26,11 @@ fn joining(cluster: &Cluster, n: usize) -> NewValidator {
 
 async fn caught_up(cluster: &Cluster, n: usize) {
     let key = key_of(cluster, n);
-    let there = |all: &[Status]| all.iter().any(|s| s.consensus_key == key && s.caught_up && s.height > 0);
+    // Of two blocks on their way none is a change of the set, or the observer's count would be an earlier one.
+    let there = |all: &[Status]| {
+        let one = all.iter().find(|s| s.consensus_key == key && s.caught_up && s.height > 0);
+        one.is_some_and(|one| all.iter().all(|s| s.validators == one.validators && one.height + 100 > s.height))
+    };
     cluster.until("the observer has caught up", there).await;
 }
 

@@ -1,7 +1,7 @@
 //! `GET /events?topic=…&topic=…`: one stream a page. Sends what is published under topics the reader may see, nothing else.
 //!
 //! A part arrives as an unnamed message that htmx swaps; `changed` and `done` are named and become DOM events. Every stream begins with
-//! `changed` if it is a reconnection, so whatever was missed is asked for again.
+//! `changed`: what happened between the page and its stream, or while the connection was lost, is asked for again.
 
 use super::extract::View;
 use crate::app::App;
@@ -11,7 +11,7 @@ use crate::live::{Event as LiveEvent, Payload, Topic};
 use crate::text::{Lang, Message};
 use axum::Router;
 use axum::extract::RawQuery;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::HeaderName;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -27,13 +27,12 @@ pub fn router() -> Router<App> {
 /// A page listens to at most this many topics.
 const MOST_TOPICS: usize = 20;
 
-async fn events(view: View, principal: Principal, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response> {
+async fn events(view: View, principal: Principal, RawQuery(query): RawQuery) -> Result<Response> {
     let topics = topics(query.as_deref().unwrap_or_default())?;
     for topic in &topics {
         may_listen(&principal, topic)?;
     }
-    let reconnected = headers.contains_key("last-event-id");
-    let stream = listen(&view.app, topics, view.lang(), reconnected);
+    let stream = listen(&view.app, topics, view.lang());
     let sse = Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)).text("still here"));
     Ok(([(HeaderName::from_static("x-accel-buffering"), "no")], sse).into_response())
 }
@@ -54,18 +53,9 @@ fn may_listen(principal: &Principal, topic: &Topic) -> Result<()> {
     }
 }
 
-fn listen(
-    app: &App,
-    topics: Vec<Topic>,
-    lang: Lang,
-    reconnected: bool,
-) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
-    // The comment goes out at once: proxies and the browser know that the stream is open.
-    let first = if reconnected {
-        Event::default().id("0").event("changed").data("")
-    } else {
-        Event::default().id("0").comment("listening")
-    };
+fn listen(app: &App, topics: Vec<Topic>, lang: Lang) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
+    // Goes out at once: proxies and the browser know that the stream is open. The listener below is there before it.
+    let first = Event::default().id("0").event("changed").data("");
     let stopping = app.stopping.clone();
     let rest = stream::unfold((app.live.subscribe(), 0u64), move |(mut receiver, sent)| {
         let topics = topics.clone();

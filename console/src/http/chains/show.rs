@@ -87,6 +87,9 @@ pub fn settings_page(
     let here = format!("/chains/{}/settings", page.name);
     let page = page.with("yaml", yaml)?.with("refusal", refusal)?.with("here", here)?;
     if view.info.partial {
+        // The part holds the form of the dialog too, as it is before anybody typed.
+        let page =
+            page.with("form", json!({ "typed": "" }))?.with("errors", json!({}))?.with("error_list", json!([]))?;
         return page.show(view, "chains/settings.html");
     }
     view.form("chains/settings.html", &json!({ "typed": typed }), errors, page.data())
