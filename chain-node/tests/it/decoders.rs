@@ -98,3 +98,15 @@ fn corpus_once(decoder: &str) -> &'static [Vec<u8>] {
         LazyLock::new(|| ALL.iter().map(|(name, _)| (*name, corpus(name))).collect());
     &ALL_FILES[decoder]
 }
+
+#[test]
+fn the_fuzzer_has_a_target_for_every_decoder_and_for_nothing_else() {
+    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let targets = manifest["bin"].as_array().unwrap().iter().map(|bin| bin["name"].as_str().unwrap());
+    let (mut targets, mut decoders): (Vec<_>, Vec<_>) =
+        (targets.collect(), ALL.iter().map(|(name, _)| *name).collect());
+    targets.sort_unstable();
+    decoders.sort_unstable();
+    assert_eq!(targets, decoders);
+}

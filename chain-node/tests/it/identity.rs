@@ -1,10 +1,10 @@
 //! One key votes from one place: real copies of a validator's folder, started beside the original.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chain_types::api::Status;
 
-use super::cluster::{Cluster, PATIENCE, Process, digest, node, spawn};
+use super::cluster::{Cluster, PATIENCE, Process, copy_dir, digest, node, spawn};
 
 /// Exit code of a node whose key votes elsewhere.
 const DUPLICATE: Option<i32> = Some(21);
@@ -12,7 +12,7 @@ const DUPLICATE: Option<i32> = Some(21);
 /// Copies the folder of a stopped validator, to listen on an address of its own.
 fn copy(cluster: &Cluster, n: usize) -> PathBuf {
     let to = cluster.home.path().join("copy");
-    copy_folder(&cluster.validator_dir(n), &to);
+    copy_dir(&cluster.validator_dir(n), &to);
     let mut config = cluster.config(n);
     config.genesis = cluster.dir().join("genesis.json");
     let at = |port: u16| format!("127.{}.1.99:{port}", cluster.net).parse().unwrap();
@@ -21,20 +21,6 @@ fn copy(cluster: &Cluster, n: usize) -> PathBuf {
     (listen.metrics, listen.admin) = (None, None);
     std::fs::write(to.join("node.toml"), toml::to_string_pretty(&config).unwrap()).unwrap();
     to
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (entry, kind) = entry.map(|e| (e.path(), e.file_type().unwrap())).unwrap();
-        let target = to.join(entry.file_name().unwrap());
-        if kind.is_dir() {
-            copy_folder(&entry, &target);
-        } else {
-            // Keeps the permissions, without which keys are refused.
-            std::fs::copy(&entry, &target).unwrap();
-        }
-    }
 }
 
 async fn anchored(cluster: &Cluster, n: u64) {
@@ -129,7 +115,7 @@ async fn a_chain_that_was_moved_as_a_whole_goes_on_once_a_person_says_so() {
     for n in 0..4 {
         // A move to another disk: new files with the same content.
         let (dir, elsewhere) = (cluster.validator_dir(n), cluster.home.path().join("elsewhere"));
-        copy_folder(&dir, &elsewhere);
+        copy_dir(&dir, &elsewhere);
         std::fs::remove_dir_all(&dir).unwrap();
         std::fs::rename(&elsewhere, &dir).unwrap();
         cluster.run(n);

@@ -1,6 +1,0 @@
-//! Any bytes, as `transaction`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    chain_node::decoders::run("transaction", bytes);
-});
