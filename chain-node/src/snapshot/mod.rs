@@ -16,6 +16,7 @@ pub mod make;
 pub mod tree;
 
 use chain_types::encoding::{Decode, DecodeError, Encode, Reader, Writer};
+use chain_types::evidence::{SetChange, follow_changes};
 use chain_types::merkle::{Frontier, NodeId};
 use chain_types::{Block, CommitCertificate, Fingerprint, Genesis, Hash, Header, ValidatorSet, merkle};
 
@@ -37,6 +38,14 @@ pub struct Turn {
     pub block: Block,
     pub certificate: CommitCertificate,
     pub next: ValidatorSet,
+}
+
+impl Turn {
+    /// What proves the next set, without the block's transactions.
+    pub fn change(&self) -> SetChange {
+        let (header, certificate) = (self.block.header.clone(), self.certificate.clone());
+        SetChange { header, certificate, next: self.next.clone() }
+    }
 }
 
 /// What a snapshot holds, and all that is needed to check its pieces.
@@ -106,25 +115,17 @@ impl Manifest {
         }
     }
 
+    /// The sets that decided heights up to the snapshot's, each with the first of them.
     fn follow_turns(&self, genesis: &Genesis) -> Result<Vec<(u64, ValidatorSet)>, Forged> {
-        let (chain, mut height) = (genesis.fingerprint(), 0);
-        let mut sets = vec![(0, genesis.validator_set())];
-        for turn in &self.turns {
-            let header = &turn.block.header;
-            let set = sets.last().map(|(_, set)| set).ok_or_else(|| forged("no validator set"))?;
-            let follows = header.fingerprint == chain && header.height > height && header.height <= self.height;
-            if !follows || header.validators_hash != set.hash() || turn.next.hash() != header.next_validators_hash {
-                return Err(forged(format!(
-                    "the set change at height {} does not follow the one before",
-                    header.height
-                )));
-            }
-            let verdict = turn.certificate.verify(chain, header.height, header.id(), set);
-            verdict.map_err(|e| forged(format!("the set change at height {}: {e}", header.height)))?;
-            height = header.height;
-            sets.push((height.saturating_add(1), turn.next.clone()));
+        let changes: Vec<SetChange> = self.turns.iter().map(Turn::change).collect();
+        let (_, last) = follow_changes(&changes, genesis.validator_set(), genesis.fingerprint()).map_err(forged)?;
+        if last > self.height {
+            return Err(forged(format!("the set change at height {last} is later than the snapshot")));
         }
-        Ok(sets)
+        let first = std::iter::once((0, genesis.validator_set()));
+        Ok(first
+            .chain(changes.into_iter().map(|change| (change.header.height.saturating_add(1), change.next)))
+            .collect())
     }
 
     /// The log's right edge after the snapshot's height; none if the edge tiles are not those of such a log.

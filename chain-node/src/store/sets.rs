@@ -35,6 +35,20 @@ impl Store {
         }
     }
 
+    /// Heights up to the next from which a set is written down, ascending, with the set; without genesis'.
+    pub fn validator_changes(&self) -> Result<Vec<(u64, ValidatorSet)>, StoreError> {
+        let next = self.tip()?.saturating_add(1);
+        let mut changes = Vec::new();
+        for (key, row) in self.meta_rows(SET)? {
+            let from = height_of(SET, &key).ok_or_else(|| damaged("key of a validator set"))?;
+            let set = ValidatorSet::from_bytes(&row).map_err(|e| damaged(&format!("validator set: {e}")))?;
+            if (1..=next).contains(&from) {
+                changes.push((from, set));
+            }
+        }
+        Ok(changes)
+    }
+
     /// Every change of the set of genesis that is in force at a height, oldest first, each certified by the set before it.
     pub fn set_changes(&self, height: u64) -> Result<Vec<SetChange>, StoreError> {
         let mode = IteratorMode::From(CHANGE, Direction::Forward);

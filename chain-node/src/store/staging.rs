@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chain_types::encoding::{Decode, Encode, Reader};
-use chain_types::evidence::SetChange;
 use chain_types::limits::VALIDITY_WINDOW_MS;
 use chain_types::merkle::NodeId;
 use chain_types::outcome::results_root;
@@ -274,12 +273,10 @@ impl Staging {
                 let whole = WholeBlock { block, certificate, outcomes: Vec::new(), digests: Vec::new() };
                 self.stage_body(&mut batch, &whole, id)?;
             }
-            let (header, certificate) = (turn.block.header.clone(), turn.certificate.clone());
-            store.put_set_change(&mut batch, &SetChange { header, certificate, next: turn.next.clone() })?;
+            store.put_set_change(&mut batch, &turn.change())?;
         }
         for (from, set) in &self.sets {
-            let key = [b"set".as_slice(), &height_key(*from)].concat();
-            store.put(&mut batch, Column::Meta, &key, &set.to_bytes())?;
+            store.stage_set(&mut batch, *from, set)?;
         }
         let roots = store.roots(manifest.height)?;
         store.frontier_after(&roots)?;

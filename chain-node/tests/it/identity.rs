@@ -62,17 +62,25 @@ async fn a_copy_beside_the_original_never_votes_and_stops_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_volumes_that_cannot_be_told_apart_both_stop_and_one_alone_may_return() {
+async fn two_volumes_that_cannot_be_told_apart_never_both_go_on_and_one_alone_may_return() {
     let mut cluster = Cluster::start(4).await;
+    cluster.rest().await;
     cluster.kill(3);
     let dir = copy(&cluster, 3);
-    // As a snapshot of a disk would be: the same file, number and all. Each keeps its own from now on.
+    // As near to a snapshot of a disk as one file system comes: the same file, number and all, written by both.
     let (original, twin) = (cluster.validator_dir(3).join("identity"), dir.join("identity"));
     std::fs::remove_file(&twin).unwrap();
     std::fs::hard_link(&original, &twin).unwrap();
     cluster.run(3);
     let (mut original, mut twin) = (cluster.take(3), Process(spawn(&[], &dir)));
-    assert_eq!((original.ended().await, twin.ended().await), (DUPLICATE, DUPLICATE));
+    // Peers tell both, but one may learn it before from a vote that is not its own, or find that the file is ahead of its
+    // store and give way: then the other is alone, and goes on.
+    let first = tokio::select! {
+        code = original.ended() => code,
+        code = twin.ended() => code,
+    };
+    assert_eq!(first, DUPLICATE);
+    drop((original, twin));
     anchored(&cluster, 1).await;
     // The twin is gone for good; the original watches, then votes.
     cluster.run(3);

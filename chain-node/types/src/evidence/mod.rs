@@ -12,7 +12,7 @@ mod verify;
 mod tests;
 
 pub use report::{Check, CheckName, Outcome, Report};
-pub use verify::{Inputs, verify};
+pub use verify::{Inputs, follow_changes, verify};
 
 use crate::block::Header;
 use crate::bytes::{Fingerprint, Hash};
