@@ -5,6 +5,7 @@
 //! The sealing header is the one after the block: it commits to what the block did, and its certificate covers the block
 //! itself as its parent. An act is proven by its place in the log; a state by its record under `state_root`.
 
+pub mod package;
 mod report;
 mod verify;
 
