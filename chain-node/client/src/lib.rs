@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod evidence;
 mod follow;
+mod package;
 mod registration;
 mod sets;
 mod stream;

@@ -20,6 +20,7 @@ use crate::bytes::{Fingerprint, Hash};
 use crate::certificate::CommitCertificate;
 use crate::encoding::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::state::StateProof;
+use crate::transaction::Transaction;
 use crate::validator::ValidatorSet;
 
 const DOMAIN: &str = "citychain/evidence/1";
@@ -79,6 +80,16 @@ impl Evidence {
     /// What the package says its chain is; believe it only after comparing it with a fingerprint from elsewhere.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(Hash::of(&self.genesis).0)
+    }
+
+    /// The statement that the call registered (`chain/anchor.register`), if that is what it did.
+    pub fn statement(&self) -> Option<Vec<u8>> {
+        let Subject::Act { record: Record::Transaction(bytes), .. } = &self.subject else { return None };
+        let tx = Transaction::decode(bytes).ok()?;
+        let call = tx.call();
+        let pairs = call.args.as_map().filter(|_| call.instance == "anchor" && call.method == "register")?;
+        let statement = pairs.iter().find(|(name, _)| name.as_text() == Some("statement"));
+        statement.and_then(|(_, value)| value.as_bytes().cloned())
     }
 
     /// Milliseconds since 1970: the block of an act, the sealing header of a state.

@@ -108,7 +108,8 @@ impl Package {
     ) -> Result<Self, PackageError> {
         let refused = |reason: String| PackageError::Evidence(reason);
         let read = Evidence::from_bytes(&evidence).map_err(|e| refused(e.to_string()))?;
-        let pages = page::pages(&evidence, &read, log.as_ref(), city_proof.is_some());
+        let report = super::verify(&evidence, &Inputs { trust: Some(read.fingerprint()), file: None });
+        let pages = page::pages(&read, &report, log.as_ref(), city_proof.is_some());
         let pages = pages.ok_or_else(|| refused("it fails a check".into()))?;
         let policy = log.as_ref().map(|log| verify::policy(&read, &log.later).map(|(_, _, policy)| policy.to_text()));
         let policy = policy.transpose().map_err(refused)?;

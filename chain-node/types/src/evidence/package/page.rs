@@ -1,9 +1,8 @@
 //! The reports for people: one template a language, whose places are filled from the evidence alone, so that whoever has
 //! the evidence can make the same page again and compare. The browser's verifier fills the same templates.
 
-use super::super::report::{CheckName, Outcome, Report};
-use super::super::verify::verify;
-use super::super::{Evidence, Inputs, Subject};
+use super::super::report::{CheckName, Report};
+use super::super::{Evidence, Subject};
 use super::LogProof;
 use crate::manifest::Date;
 
@@ -27,10 +26,10 @@ const WORDS_EN: Words = Words {
     kinds: ["an applied call", "a file's fingerprint", "a state record"],
 };
 
-/// Both reports, Chinese first; none if the evidence fails a check.
-pub(super) fn pages(bytes: &[u8], evidence: &Evidence, log: Option<&LogProof>, city: bool) -> Option<[String; 2]> {
-    let report = verify(bytes, &Inputs { trust: Some(evidence.fingerprint()), file: None });
-    let made = |template: &str, words: &Words| fill(template, &places(evidence, &report, log, city, words));
+/// Both reports, Chinese first; none if the evidence fails a check. `report` is the core's: what its reader brought along
+/// changes nothing here.
+pub(super) fn pages(evidence: &Evidence, report: &Report, log: Option<&LogProof>, city: bool) -> Option<[String; 2]> {
+    let made = |template: &str, words: &Words| fill(template, &places(evidence, report, log, city, words));
     report.is_valid().then(|| [made(ZH, &WORDS_ZH), made(EN, &WORDS_EN)])
 }
 
@@ -51,7 +50,7 @@ fn places(
     };
     let shown = |fact: Option<String>| fact.unwrap_or_else(|| NOTHING.to_owned());
     let outcome = |passes: bool| if passes { words.pass } else { words.none }.to_owned();
-    let passed = |name| report.checks.iter().any(|c| c.name == name && c.outcome == Outcome::Pass);
+    let passed = |name| report.passed(name);
     let governance = report.governance.map(|g| match g {
         crate::genesis::Governance::Platform => "platform".to_owned(),
         crate::genesis::Governance::Members => "self".to_owned(),

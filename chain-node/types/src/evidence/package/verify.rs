@@ -4,13 +4,13 @@ use super::super::report::{Check, CheckName, Outcome, Report};
 use super::super::verify::{follow, verify};
 use super::super::{Evidence, Inputs, Record, SetChange, Subject};
 use super::{LogProof, Package, only_known, page, read_proof};
+use crate::Genesis;
 use crate::bytes::Hash;
-use crate::encoding::{Decode, Value};
+use crate::encoding::Decode;
 use crate::log_entry::call_entry;
 use crate::merkle::inclusion_root;
 use crate::tlog::{Policy, Proof, Receipt, key_thumbprint, origin};
 use crate::validator::ValidatorSet;
-use crate::{Genesis, Transaction};
 
 /// Verifies a package, offline. The report holds the core's checks in their order between those of the package.
 pub fn verify_package(bytes: &[u8], inputs: &Inputs) -> Report {
@@ -24,12 +24,11 @@ pub fn verify_package(bytes: &[u8], inputs: &Inputs) -> Report {
     };
     report.add(CheckName::Package, Ok(format!("{} bytes", bytes.len())));
     let core = verify(&package.evidence, inputs);
-    let (opening, sound) = (report.checks, core.is_valid());
-    report = Report { checks: opening.into_iter().chain(core.checks.clone()).collect(), ..core };
+    report = Report { checks: report.checks.into_iter().chain(core.checks.clone()).collect(), ..core.clone() };
     let Ok(evidence) = Evidence::from_bytes(&package.evidence) else { return report };
     check_log(&package, &evidence, &mut report);
     check_city(&package, &mut report);
-    check_reports(&package, &evidence, sound, &mut report);
+    check_reports(&package, &evidence, &core, &mut report);
     check_provenance(&package, &evidence, &mut report);
     report
 }
@@ -66,7 +65,7 @@ fn check_log(package: &Package, evidence: &Evidence, report: &mut Report) {
     });
     report.add(CheckName::Policy, same);
     let Some(receipt) = &log.receipt else {
-        let reason = if statement(evidence).is_some() {
+        let reason = if evidence.statement().is_some() {
             "this package carries no receipt"
         } else {
             "the record is no registered statement"
@@ -99,18 +98,6 @@ fn cosigned(log: &LogProof, evidence: &Evidence, policy: &Policy) -> Result<(Pro
     Ok((proof, detail))
 }
 
-/// The statement that the evidence's call registered.
-pub(super) fn statement(evidence: &Evidence) -> Option<Vec<u8>> {
-    let Subject::Act { record: Record::Transaction(bytes), .. } = &evidence.subject else { return None };
-    let tx = Transaction::decode(bytes).ok()?;
-    let pairs = match &tx.call().args {
-        Value::Map(pairs) if tx.call().instance == "anchor" && tx.call().method == "register" => pairs,
-        _ => return None,
-    };
-    let statement = pairs.iter().find(|(name, _)| name.as_text() == Some("statement"));
-    statement.and_then(|(_, value)| value.as_bytes().cloned())
-}
-
 /// The receipt is of the statement inside the call, by a validator's log key, over the root that the others cosigned.
 fn check_receipt(
     bytes: &[u8],
@@ -119,7 +106,7 @@ fn check_receipt(
     genesis: &Genesis,
     set: &ValidatorSet,
 ) -> Result<String, String> {
-    let statement = statement(evidence).ok_or("the record is no registered statement, yet there is a receipt")?;
+    let statement = evidence.statement().ok_or("the record is no registered statement, yet there is a receipt")?;
     let receipt = Receipt::from_bytes(bytes).map_err(|e| e.to_string())?;
     let key = set.validators().iter().map(|v| v.log_key).find(|key| key_thumbprint(key) == receipt.kid);
     let key = key.ok_or("the receipt is signed by no validator of the set")?;
@@ -145,12 +132,11 @@ fn check_city(package: &Package, report: &mut Report) {
 }
 
 /// Reports are made from the evidence; one that says anything else is refused.
-fn check_reports(package: &Package, evidence: &Evidence, sound: bool, report: &mut Report) {
-    if !sound {
+fn check_reports(package: &Package, evidence: &Evidence, core: &Report, report: &mut Report) {
+    let Some([zh, en]) = page::pages(evidence, core, package.log.as_ref(), package.city_proof.is_some()) else {
         return report.skip(CheckName::Reports, "evidence that fails a check has no report");
-    }
-    let pages = page::pages(&package.evidence, evidence, package.log.as_ref(), package.city_proof.is_some());
-    let same = pages.is_some_and(|[zh, en]| zh == package.report_zh && en == package.report_en);
+    };
+    let same = zh == package.report_zh && en == package.report_en;
     let verdict = same.then(|| "both say what the evidence says".to_owned());
     report.add(CheckName::Reports, verdict.ok_or("a report says something else than the evidence".into()));
 }
