@@ -10,7 +10,7 @@ mod report;
 mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use report::{Check, CheckName, Outcome, Report};
 pub use verify::{Inputs, verify};

@@ -2,10 +2,10 @@
 //! named.
 
 pub(super) mod cases;
-pub(super) mod chain;
+pub(crate) mod chain;
 mod sets;
 mod signatures;
-pub(super) mod vectors;
+pub(crate) mod vectors;
 
 use proptest::prelude::*;
 
