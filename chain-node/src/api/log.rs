@@ -31,7 +31,7 @@ pub async fn checkpoint(State(api): State<Shared>) -> Result<Response, ApiError>
     Ok((kinds, latest.signed.to_text()).into_response())
 }
 
-fn no_checkpoint() -> ApiError {
+pub(super) fn no_checkpoint() -> ApiError {
     let detail = "no checkpoint has the cosignatures of a quorum yet; ask again in a second";
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry(1)
 }

@@ -9,6 +9,7 @@ mod evidence;
 mod log;
 mod metrics;
 mod openapi;
+mod package;
 mod registration;
 mod snapshot;
 mod state;

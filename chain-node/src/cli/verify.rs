@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chain_types::evidence::{CheckName, Inputs, Outcome, Report, verify};
+use chain_types::evidence::package::verify_file;
+use chain_types::evidence::{CheckName, Inputs, Outcome, Report};
 use chain_types::{Fingerprint, Hash};
 use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ const MAX_PACKAGE_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The package, `evidence.cbor`
+    /// The package, `.evp`, or its core alone, `evidence.cbor`
     evidence: PathBuf,
     /// The original file that the record is about
     #[arg(long)]
@@ -86,7 +87,7 @@ impl Verify {
         anyhow::ensure!(size <= MAX_PACKAGE_BYTES, "{} is too large to be evidence", self.evidence.display());
         let bytes = std::fs::read(&self.evidence).with_context(failed)?;
         let file = self.file.as_deref().map(hash_file).transpose()?;
-        Ok(verify(&bytes, &Inputs { trust: self.trust, file }))
+        Ok(verify_file(&bytes, &Inputs { trust: self.trust, file }))
     }
 
     fn print(&self, report: &Report, missing: &[CheckName], valid: bool) {

@@ -10,6 +10,7 @@ mod formats;
 mod identity;
 mod load;
 mod log;
+mod package;
 mod partition;
 mod past;
 mod pruning;

@@ -4,7 +4,7 @@
 //! only through the check that establishes it.
 
 use super::report::{CheckName, Report};
-use super::{Evidence, Record, Subject};
+use super::{Evidence, Record, SetChange, Subject};
 use crate::block::Header;
 use crate::bytes::{Fingerprint, Hash, PublicKey};
 use crate::encoding::{Decode, Value};
@@ -76,8 +76,22 @@ fn check_chain(evidence: &Evidence, inputs: &Inputs, report: &mut Report) {
 
 /// From genesis' set to the one that the sealing header names.
 fn follow_sets(evidence: &Evidence, first: ValidatorSet, chain: Fingerprint) -> Result<ValidatorSet, String> {
+    let (set, height) = follow(&evidence.set_changes, first, chain)?;
+    let sealing = &evidence.sealing;
+    match sealing.fingerprint == chain && sealing.height > height && sealing.validators_hash == set.hash() {
+        true => Ok(set),
+        false => Err("the sealing header names another validator set".into()),
+    }
+}
+
+/// The set that a series of changes leads to, and the height of the last of them.
+pub(super) fn follow<'c>(
+    changes: impl IntoIterator<Item = &'c SetChange>,
+    first: ValidatorSet,
+    chain: Fingerprint,
+) -> Result<(ValidatorSet, u64), String> {
     let (mut set, mut height) = (first, 0);
-    for change in &evidence.set_changes {
+    for change in changes {
         let header = &change.header;
         if header.fingerprint != chain || header.height <= height || header.validators_hash != set.hash() {
             return Err(format!("the set change at height {} does not follow the one before", header.height));
@@ -89,11 +103,7 @@ fn follow_sets(evidence: &Evidence, first: ValidatorSet, chain: Fingerprint) -> 
         verdict.map_err(|e| format!("the set change at height {}: {e}", header.height))?;
         (set, height) = (change.next.clone(), header.height);
     }
-    let sealing = &evidence.sealing;
-    match sealing.fingerprint == chain && sealing.height > height && sealing.validators_hash == set.hash() {
-        true => Ok(set),
-        false => Err("the sealing header names another validator set".into()),
-    }
+    Ok((set, height))
 }
 
 /// Header, path and signature of what is proven; gives the signer.
