@@ -3,6 +3,7 @@
 
 mod cases;
 mod chain;
+mod city;
 mod sets;
 mod signatures;
 mod vectors;
