@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chain_types::evidence::{CheckName, Inputs, Outcome, Report, verify};
+use chain_types::evidence::{CheckName, City, Inputs, Outcome, Report, verify_with_city};
 use chain_types::{Fingerprint, Hash};
 use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
@@ -23,6 +23,12 @@ pub struct Verify {
     /// Genesis fingerprint of the chain that you trust; get it from elsewhere than the package
     #[arg(long)]
     trust: Option<Fingerprint>,
+    /// What the city chain stored of the chain, for the check `history`
+    #[arg(long, requires = "city_trust")]
+    city: Option<PathBuf>,
+    /// Genesis fingerprint of the city chain that you trust
+    #[arg(long, requires = "city")]
+    city_trust: Option<Fingerprint>,
     /// Fail unless this check passes; may be given more than once
     #[arg(long, value_enum)]
     require: Vec<Requirement>,
@@ -81,12 +87,11 @@ impl Verify {
     }
 
     fn report(&self) -> anyhow::Result<Report> {
-        let failed = || format!("failed to read {}", self.evidence.display());
-        let size = std::fs::metadata(&self.evidence).with_context(failed)?.len();
-        anyhow::ensure!(size <= MAX_PACKAGE_BYTES, "{} is too large to be evidence", self.evidence.display());
-        let bytes = std::fs::read(&self.evidence).with_context(failed)?;
+        let bytes = read_package(&self.evidence)?;
         let file = self.file.as_deref().map(hash_file).transpose()?;
-        Ok(verify(&bytes, &Inputs { trust: self.trust, file }))
+        let proof = self.city.as_deref().map(read_package).transpose()?;
+        let city = proof.as_deref().map(|proof| City { proof, trust: self.city_trust });
+        Ok(verify_with_city(&bytes, &Inputs { trust: self.trust, file }, city.as_ref()))
     }
 
     fn print(&self, report: &Report, missing: &[CheckName], valid: bool) {
@@ -118,6 +123,13 @@ impl Verify {
             }
         );
     }
+}
+
+fn read_package(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let failed = || format!("failed to read {}", path.display());
+    let size = std::fs::metadata(path).with_context(failed)?.len();
+    anyhow::ensure!(size <= MAX_PACKAGE_BYTES, "{} is too large to be evidence", path.display());
+    std::fs::read(path).with_context(failed)
 }
 
 /// SHA-256 of a file of any size.
