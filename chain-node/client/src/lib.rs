@@ -4,6 +4,7 @@
 //!
 //! Speaks HTTP to several endpoints and goes on with the next when one is down or lies. Signs nothing, stores nothing.
 
+mod city;
 mod client;
 mod error;
 mod evidence;
