@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{BlockId, Fingerprint, Hash};
+use crate::genesis::Genesis;
+use crate::merkle::empty_root;
 use crate::state::{CHAIN_APP, key};
 
 /// The module, an instance of that name in the application `chain`.
@@ -28,6 +30,23 @@ pub struct StoredHeader {
     pub next_validators_hash: Hash,
     /// By the clock of the chain that stores it.
     pub stored_ms: u64,
+}
+
+impl StoredHeader {
+    /// Where every chain begins: height 0, an empty log, the first set.
+    pub fn of_genesis(genesis: &Genesis, stored_ms: u64) -> Self {
+        let (chain, set) = (genesis.fingerprint(), genesis.validator_set().hash());
+        Self {
+            height: 0,
+            id: BlockId(chain.0),
+            time_ms: genesis.time_ms,
+            log_size: 0,
+            log_root: empty_root(),
+            validators_hash: set,
+            next_validators_hash: set,
+            stored_ms,
+        }
+    }
 }
 
 /// Where the light client of a chain is.

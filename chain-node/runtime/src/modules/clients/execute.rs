@@ -3,7 +3,6 @@
 use chain_types::encoding::Decode;
 use chain_types::light::{StoredHeader, client_key, header_key};
 use chain_types::manifest::Code;
-use chain_types::merkle::empty_root;
 use chain_types::{BlockId, Fingerprint, Genesis, Hash, Header, Validator, ValidatorSet};
 use serde::Serialize;
 
@@ -44,6 +43,7 @@ pub fn create(call: &mut CallContext<'_, '_>, args: Create) -> CallResult {
     let chain = genesis.fingerprint();
     ensure(!call.state.contains(&client_key(&chain))?, Code::ClientExists, || [("chain", chain.to_string())])?;
     let (set, now) = (genesis.validator_set(), call.block.time_ms);
+    let start = StoredHeader::of_genesis(&genesis, now);
     let client = Client {
         chain_id: genesis.chain_id,
         trusting_period_ms: genesis.trusting_period_ms,
@@ -51,16 +51,6 @@ pub fn create(call: &mut CallContext<'_, '_>, args: Create) -> CallResult {
         created_ms: now,
         renewed_ms: None,
         frozen: None,
-    };
-    let start = StoredHeader {
-        height: 0,
-        id: BlockId(chain.0),
-        time_ms: genesis.time_ms,
-        log_size: 0,
-        log_root: empty_root(),
-        validators_hash: set.hash(),
-        next_validators_hash: set.hash(),
-        stored_ms: now,
     };
     call.emit("client_created", &ClientCreated { chain, chain_id: &client.chain_id })?;
     put_set(call, &chain, &set)?;
