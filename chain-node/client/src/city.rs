@@ -19,11 +19,25 @@ use crate::transport::Question;
 /// Headers of a link that are asked for at once.
 const AT_ONCE: usize = 16;
 
+/// What a witness knows of a chain, as one of its nodes reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witnessed {
+    /// The header that was stored last.
+    pub header: StoredHeader,
+    /// The chain was seen to fork at this height: nothing is stored of it any more.
+    pub forked_at: Option<u64>,
+}
+
 impl Client {
-    /// The header that the witness stored last of this chain; `None` if it has no light client of it.
-    pub async fn stored_header_of(&self, chain: &Client) -> Result<Option<StoredHeader>, Error> {
+    /// What this chain, as a witness, knows of another; `None` if it has no light client of it.
+    pub async fn witnessed(&self, chain: &Client) -> Result<Option<Witnessed>, Error> {
         #[derive(serde::Deserialize)]
         struct Newest {
+            height: u64,
+            frozen: Option<Frozen>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Frozen {
             height: u64,
         }
         let fingerprint = chain.fingerprint();
@@ -32,7 +46,10 @@ impl Client {
         };
         let newest: Newest = serde_json::from_value(client.json).map_err(Error::unverified)?;
         match self.state_value(&header_key(&fingerprint, newest.height)).await? {
-            Some(header) => Ok(Some(from_slice(&header.value).map_err(Error::unverified)?)),
+            Some(header) => {
+                let header = from_slice(&header.value).map_err(Error::unverified)?;
+                Ok(Some(Witnessed { header, forked_at: newest.frozen.map(|frozen| frozen.height) }))
+            }
             None => Err(Error::unverified("the witness names a header that it does not have")),
         }
     }

@@ -17,6 +17,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+pub use city::Witnessed;
 pub use client::{Client, StateEntry, StateValue};
 pub use error::Error;
 pub use evidence::Proven;

@@ -4,7 +4,7 @@
 use chain_types::Value;
 use chain_types::api::Status;
 use chain_types::encoding::{Encode, to_value};
-use chain_types::light::{StoredHeader, Update, client_key};
+use chain_types::light::{StoredHeader, Update};
 
 use super::cluster::{Cluster, PATIENCE, copy_dir, digest, node};
 
@@ -38,7 +38,9 @@ async fn anchored(cluster: &Cluster, n: u64) -> u64 {
 }
 
 async fn stored(city: &Cluster, tenant: &Cluster) -> StoredHeader {
-    city.client().stored_header_of(&tenant.client()).await.unwrap().unwrap()
+    let witnessed = city.client().witnessed(&tenant.client()).await.unwrap().unwrap();
+    assert_eq!(witnessed.forked_at, None);
+    witnessed.header
 }
 
 async fn carry(city: &Cluster, tenant: &Cluster) {
@@ -121,6 +123,6 @@ async fn history_is_proven_by_the_city_chain_and_a_second_history_is_not() {
     // The next step shows the fork, and the witness stores nothing of this chain any more.
     let fork = tenant.client().light_update(&headers).await.unwrap().expect("another header is at that height");
     feed(&city, &tenant, &fork).await;
-    let client = city.client().state_value(&client_key(&tenant.genesis.fingerprint())).await.unwrap().unwrap();
-    assert_eq!(client.json["frozen"]["height"], headers.height);
+    let witnessed = city.client().witnessed(&tenant.client()).await.unwrap().unwrap();
+    assert_eq!((witnessed.forked_at, witnessed.header), (Some(headers.height), headers));
 }

@@ -89,7 +89,17 @@ pub async fn proof(app: &App, way: &Way, proven: &Proven) -> Result<Vec<u8>> {
 
 /// One chain, as far as it has changed.
 async fn carry(app: &App, city: &Way, signer: &Signer, way: &Way) -> Result<()> {
-    let stored = city.client.stored_header_of(&way.client).await.map_err(node_error)?;
+    let witnessed = city.client.witnessed(&way.client).await.map_err(node_error)?;
+    if let Some(height) = witnessed.as_ref().and_then(|witnessed| witnessed.forked_at) {
+        let chain = way.chain.as_str();
+        tracing::error!(
+            chain,
+            height,
+            "the chain has two histories: the city chain has seen it fork and witnesses it no more"
+        );
+        return Ok(());
+    }
+    let stored = witnessed.map(|witnessed| witnessed.header);
     let status = way.client.status().await.map_err(node_error)?;
     if stored.as_ref().is_some_and(|stored| !is_due(stored, &status)) {
         return Ok(());
