@@ -5,6 +5,7 @@
 //! Speaks HTTP to several endpoints and goes on with the next when one is down or lies. Signs nothing, stores nothing.
 
 mod absence;
+mod city;
 mod client;
 mod error;
 mod evidence;
@@ -19,6 +20,7 @@ mod transport;
 mod tests;
 
 pub use absence::Absent;
+pub use city::Witnessed;
 pub use client::{Client, StateEntry, StateValue};
 pub use error::Error;
 pub use evidence::Proven;

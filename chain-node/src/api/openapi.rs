@@ -13,7 +13,7 @@ const COSE: &str = "application/cose";
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 
-const OPERATIONS: [Operation; 36] = [
+const OPERATIONS: [Operation; 37] = [
     ("get", "/healthz", "The process answers.", false, &[], "text/plain"),
     ("get", "/readyz", "200 if caught up and able to vote.", false, &[], "text/plain"),
     ("get", "/status", "How the node is.", false, &[], JSON),
@@ -32,6 +32,7 @@ const OPERATIONS: [Operation; 36] = [
     ("get", "/tile/{path}", "A tile of hashes or a bundle of entries (C2SP tlog-tiles).", false, &[], BYTES),
     ("get", "/policy", "Whose signatures make a checkpoint valid (C2SP tlog-policy).", false, &["height", "log"], TEXT),
     ("get", "/proof/{index}", "A portable proof of a log entry (C2SP tlog-proof).", false, &[], TEXT),
+    ("get", "/consistency", "That the log only grew (RFC 9162).", false, &["old", "new"], JSON),
     ("get", "/entries/{id}", "A registered statement's receipt (RFC 9942).", false, &[], COSE),
     ("get", "/entries/{id}/statement", "A statement with all validators' receipts.", false, &[], COSE),
     ("get", "/.well-known/scitt-keys", "The keys that sign receipts (COSE key set).", false, &[], CBOR),

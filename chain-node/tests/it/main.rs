@@ -2,6 +2,7 @@
 
 mod admission;
 mod backup;
+mod city;
 mod cluster;
 mod crash;
 mod decoders;

@@ -5,6 +5,7 @@
 //! The sealing header is the one after the block: it commits to what the block did, and its certificate covers the block
 //! itself as its parent. An act is proven by its place in the log; a state by its record under `state_root`.
 
+mod city;
 pub mod package;
 mod report;
 mod verify;
@@ -12,8 +13,9 @@ mod verify;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use city::{City, CityProof, Link, MAX_LINK_HEADERS};
 pub use report::{Check, CheckName, Outcome, Report};
-pub use verify::{Inputs, verify};
+pub use verify::{Inputs, verify, verify_with_city};
 
 use crate::block::Header;
 use crate::bytes::{Fingerprint, Hash};

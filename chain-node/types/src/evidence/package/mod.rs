@@ -184,10 +184,16 @@ impl Package {
 
 /// Verifies a file, whichever of the two it is: a package or `evidence.cbor`.
 pub fn verify_file(bytes: &[u8], inputs: &Inputs) -> Report {
-    match Package::is_meant(bytes) {
-        true => verify_package(bytes, inputs),
-        false => super::verify(bytes, inputs),
+    verify_file_with_city(bytes, inputs, None, None)
+}
+
+/// Verifies a file and its history, by the proof that is given or the package's own, of the city chain that is trusted.
+pub fn verify_file_with_city(bytes: &[u8], inputs: &Inputs, proof: Option<&[u8]>, city: Option<Fingerprint>) -> Report {
+    if Package::is_meant(bytes) {
+        return verify::verify_package_with_city(bytes, inputs, proof, city);
     }
+    let city = proof.map(|proof| super::City { proof, trust: city });
+    super::verify_with_city(bytes, inputs, city.as_ref())
 }
 
 impl Provenance {

@@ -1,11 +1,12 @@
 //! Checks a package: the core by its own checks, then each member around it against the core.
 
+use super::super::city::{City, check_history};
 use super::super::report::{Check, CheckName, Outcome, Report};
 use super::super::verify::{follow, verify};
 use super::super::{Evidence, Inputs, Record, SetChange, Subject};
 use super::{LogProof, Package, only_known, page, read_proof};
 use crate::Genesis;
-use crate::bytes::Hash;
+use crate::bytes::{Fingerprint, Hash};
 use crate::encoding::Decode;
 use crate::log_entry::call_entry;
 use crate::merkle::inclusion_root;
@@ -14,6 +15,17 @@ use crate::validator::ValidatorSet;
 
 /// Verifies a package, offline. The report holds the core's checks in their order between those of the package.
 pub fn verify_package(bytes: &[u8], inputs: &Inputs) -> Report {
+    verify_package_with_city(bytes, inputs, None, None)
+}
+
+/// Verifies a package, and its history by the city chain that is trusted: by the proof that is given, or else by the
+/// package's own.
+pub fn verify_package_with_city(
+    bytes: &[u8],
+    inputs: &Inputs,
+    proof: Option<&[u8]>,
+    city: Option<Fingerprint>,
+) -> Report {
     let mut report = Report::default();
     let package = match Package::from_bytes(bytes) {
         Ok(package) => package,
@@ -27,7 +39,8 @@ pub fn verify_package(bytes: &[u8], inputs: &Inputs) -> Report {
     report = Report { checks: report.checks.into_iter().chain(core.checks.clone()).collect(), ..core.clone() };
     let Ok(evidence) = Evidence::from_bytes(&package.evidence) else { return report };
     check_log(&package, &evidence, &mut report);
-    check_city(&package, &mut report);
+    let proof = proof.or(package.city_proof.as_deref());
+    check_city(&evidence, proof.map(|proof| City { proof, trust: city }), &mut report);
     check_reports(&package, &evidence, &core, &mut report);
     check_provenance(&package, &evidence, &mut report);
     report
@@ -120,14 +133,18 @@ fn check_receipt(
     }
 }
 
-fn check_city(package: &Package, report: &mut Report) {
-    if package.city_proof.is_none() {
-        return;
-    }
-    let reason = "the package carries a city-chain proof, which this program cannot check yet";
+fn check_city(evidence: &Evidence, city: Option<City<'_>>, report: &mut Report) {
+    let Some(city) = city else { return };
+    let (outcome, detail) = match city.trust.map(|trust| check_history(evidence, &city, trust)) {
+        Some(Ok(detail)) => (Outcome::Pass, detail),
+        Some(Err(reason)) => (Outcome::Fail(reason.clone()), reason),
+        None => {
+            let reason = "no fingerprint of the city chain was given".to_owned();
+            (Outcome::NotApplicable(reason.clone()), reason)
+        }
+    };
     if let Some(check) = report.checks.iter_mut().find(|check| check.name == CheckName::History) {
-        check.outcome = Outcome::NotApplicable(reason.into());
-        check.detail = reason.into();
+        *check = Check { name: CheckName::History, outcome, detail };
     }
 }
 

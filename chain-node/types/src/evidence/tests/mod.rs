@@ -3,6 +3,7 @@
 
 pub(super) mod cases;
 pub(crate) mod chain;
+mod city;
 mod sets;
 mod signatures;
 pub(crate) mod vectors;
