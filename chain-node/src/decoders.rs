@@ -2,7 +2,8 @@
 //! not allocate by what a length claims, and takes an object of one byte form in that form only.
 
 use chain_types::encoding::{Decode, Encode, from_slice};
-use chain_types::evidence::Evidence;
+use chain_types::evidence::package::{Package, verify_file};
+use chain_types::evidence::{Evidence, Inputs};
 use chain_types::manifest::ChainPart;
 use chain_types::{Block, CommitCertificate, Genesis, Transaction, ValidatorSet};
 
@@ -20,6 +21,7 @@ pub const ALL: &[(&str, Decoder)] = &[
     ("validators", one_form::<ValidatorSet>),
     ("genesis", one_form::<Genesis>),
     ("evidence", one_form::<Evidence>),
+    ("package", package),
     ("manifest", manifest),
     ("gossip", gossip::decodes),
     ("consensus", consensus::decodes),
@@ -52,6 +54,15 @@ fn transaction(bytes: &[u8]) -> bool {
         assert!(tx.bytes() == bytes && Transaction::id_of(bytes) == Ok(tx.id()), "a transaction has two names");
         // Any signature may come along with it.
         let _ = tx.verify();
+    }
+    read.is_ok()
+}
+
+fn package(bytes: &[u8]) -> bool {
+    let read = Package::from_bytes(bytes);
+    if let Ok(package) = &read {
+        assert!(package.to_bytes() == bytes, "a package was taken in a second byte form");
+        let _ = verify_file(bytes, &Inputs::default());
     }
     read.is_ok()
 }
@@ -125,6 +136,8 @@ mod tests {
             ("config", CONFIG.as_bytes().to_vec()),
             ("evidence", evidence.to_vec()),
             ("evidence", digest.to_vec()),
+            ("package", include_bytes!("../types/testdata/package/digest.evp").to_vec()),
+            ("package", include_bytes!("../types/testdata/package/statement.evp").to_vec()),
         ];
         all.extend(gossip::samples().into_iter().map(|bytes| ("gossip", bytes)));
         all.extend(consensus::samples().into_iter().map(|bytes| ("consensus", bytes)));

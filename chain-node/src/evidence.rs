@@ -83,6 +83,13 @@ pub async fn of_entry(ledger: &Ledger, index: u64) -> Result<Vec<u8>, NoEvidence
     package(store, subject, sealing, Some(tx.kid()))
 }
 
+/// Evidence of the call that registered the statement at a log entry.
+pub async fn of_carrier(ledger: &Ledger, index: u64) -> Result<Vec<u8>, NoEvidence> {
+    let store = ledger.store();
+    let (place, _) = store.entry(index)?.ok_or_else(|| NoEvidence::NotFound(format!("log entry {index}")))?;
+    of_transaction(ledger, &transaction_at(store, place.call)?.id()).await
+}
+
 /// Evidence of a record as it is after the last sealed height.
 pub async fn of_state(ledger: &Ledger, key: &[u8]) -> Result<Vec<u8>, NoEvidence> {
     let store = ledger.store();

@@ -31,6 +31,7 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
     crate::gateway::start(&app);
     crate::applications::start(&app);
     tokio::spawn(crate::service::audit_anchor::run(app.clone()));
+    tokio::spawn(crate::service::witness::run(app.clone()));
     tracing::info!(url = %app.config.public_url, listen = %app.config.listen, home = %app.config.home.display(), "the console is ready");
     let router = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let stopping = app.stopping.clone();

@@ -575,7 +575,7 @@ async function hashFile(file, onProgress) {
  }
  return hex(hash.digest());
 }
-let api = {verify, verifyAsync, hashFile, parts: {sha256, sha512, verifyStrict, verifyZip215, read}};
+let api = {verify, verifyAsync, hashFile, parts: {sha256, sha512, verifyStrict, verifyZip215, read, readGenesis, followSets}};
 if (typeof module === 'object') module.exports = api;
 else self.CityChainVerifier = api;
 })();

@@ -1,7 +1,8 @@
 //! Whether a package is evidence for the question that was asked, of the chain that is trusted.
 
 use chain_types::encoding::Decode;
-use chain_types::evidence::{Evidence, Inputs, Record, Report, Subject, verify};
+use chain_types::evidence::package::{Package, verify_file};
+use chain_types::evidence::{Evidence, Inputs, Record, Report, Subject};
 use chain_types::{Fingerprint, Hash, TxId};
 
 use crate::error::Error;
@@ -9,7 +10,7 @@ use crate::error::Error;
 /// Evidence that has been verified against the fingerprint and fits its question.
 #[derive(Debug, Clone)]
 pub struct Proven {
-    /// `evidence.cbor`, to be kept or handed on.
+    /// What was asked for, `evidence.cbor` or the package around it, to be kept or handed on.
     pub bytes: Vec<u8>,
     pub evidence: Evidence,
     pub report: Report,
@@ -25,11 +26,15 @@ pub(crate) enum Wanted {
 }
 
 pub(crate) fn check(bytes: &[u8], trust: Fingerprint, wanted: &Wanted) -> Result<Proven, Error> {
-    let report = verify(bytes, &Inputs { trust: Some(trust), file: None });
+    let report = verify_file(bytes, &Inputs { trust: Some(trust), file: None });
     if let Some(failed) = report.failures().next() {
         return Err(Error::unverified(format!("check {}: {}", failed.name.code(), failed.detail)));
     }
-    let evidence = Evidence::from_bytes(bytes).map_err(Error::unverified)?;
+    let evidence = match Package::is_meant(bytes) {
+        true => Evidence::from_bytes(&Package::from_bytes(bytes).map_err(Error::unverified)?.evidence),
+        false => Evidence::from_bytes(bytes),
+    };
+    let evidence = evidence.map_err(Error::unverified)?;
     let fits = match (wanted, &evidence.subject) {
         (Wanted::Transaction(id), Subject::Act { record: Record::Transaction(_), .. }) => report.tx == Some(*id),
         (Wanted::Entry(index), Subject::Act { .. }) => report.index == Some(*index),

@@ -4,10 +4,13 @@
 //!
 //! Speaks HTTP to several endpoints and goes on with the next when one is down or lies. Signs nothing, stores nothing.
 
+mod absence;
+mod city;
 mod client;
 mod error;
 mod evidence;
 mod follow;
+mod package;
 mod registration;
 mod sets;
 mod stream;
@@ -16,6 +19,8 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+pub use absence::Absent;
+pub use city::Witnessed;
 pub use client::{Client, StateEntry, StateValue};
 pub use error::Error;
 pub use evidence::Proven;

@@ -26,4 +26,5 @@ pub const RULES_VERSION: u32 = 1;
 /// The newest rules that this version carries out; a chain changes to them at an agreed height.
 ///
 /// 2: a validator that missed its last two turns to propose is passed over at round 0 for a hundred blocks.
-pub const NEWEST_RULES: u32 = 2;
+/// 3: light clients of other chains (module `clients`).
+pub const NEWEST_RULES: u32 = 3;

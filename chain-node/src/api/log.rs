@@ -1,12 +1,14 @@
 //! The log for anybody, as C2SP writes it: checkpoint, tiles and entries (tlog-tiles), the policy that says whose
-//! cosignatures count (tlog-policy), and a portable proof of each entry (tlog-proof).
+//! cosignatures count (tlog-policy), a portable proof of each entry (tlog-proof), and that the log only grows.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chain_types::Hash;
 use chain_types::tlog::{Policy, Proof, Resource, TilePath, write_bundle};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -31,7 +33,7 @@ pub async fn checkpoint(State(api): State<Shared>) -> Result<Response, ApiError>
     Ok((kinds, latest.signed.to_text()).into_response())
 }
 
-fn no_checkpoint() -> ApiError {
+pub(super) fn no_checkpoint() -> ApiError {
     let detail = "no checkpoint has the cosignatures of a quorum yet; ask again in a second";
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry(1)
 }
@@ -91,6 +93,24 @@ pub async fn policy(State(api): State<Shared>, Query(query): Query<PolicyQuery>)
     let origin = api.gossip.checkpoints.origin();
     let text = format!("# validators of {origin} at height {height}\n{}", policy.to_text());
     Ok(([(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, "no-cache")], text).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sizes {
+    old: u64,
+    new: u64,
+}
+
+/// `GET /consistency?old=&new=`: that the log of `old` entries is the beginning of that of `new` (RFC 9162 §2.1.4).
+pub async fn consistency(State(api): State<Shared>, Query(sizes): Query<Sizes>) -> Result<Json<Vec<Hash>>, ApiError> {
+    let Sizes { old, new } = sizes;
+    let there = api.ledger.tip().roots.log_size;
+    if old == 0 || old > new || new > there {
+        let detail = format!("the log has {there} entries; ask for 0 < old <= new <= {there}");
+        return Err(ApiError::bad_request(detail));
+    }
+    Ok(Json(api.ledger.store().log_consistency(old, new)?))
 }
 
 /// `GET /proof/{index}` (tlog-proof): one entry's place under the newest checkpoint.

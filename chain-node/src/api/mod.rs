@@ -9,6 +9,7 @@ mod evidence;
 mod log;
 mod metrics;
 mod openapi;
+mod package;
 mod registration;
 mod snapshot;
 mod state;
@@ -140,6 +141,7 @@ fn router(api: Shared) -> Router {
         .route("/tile/{*path}", get(log::tile).layer(CompressionLayer::new()))
         .route("/policy", get(log::policy))
         .route("/proof/{index}", get(log::proof))
+        .route("/consistency", get(log::consistency))
         .route("/entries/{id}", get(registration::show))
         .route("/entries/{id}/statement", get(registration::transparent))
         .route("/.well-known/scitt-keys", get(registration::keys))

@@ -1,6 +1,7 @@
 //! The API's own description.
 
 use axum::Json;
+use chain_types::evidence::package;
 use serde_json::{Value, json};
 
 /// One operation: method, path, summary, whether a member's token is needed, parameters, and the answer's media type.
@@ -12,7 +13,7 @@ const COSE: &str = "application/cose";
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 
-const OPERATIONS: [Operation; 36] = [
+const OPERATIONS: [Operation; 37] = [
     ("get", "/healthz", "The process answers.", false, &[], "text/plain"),
     ("get", "/readyz", "200 if caught up and able to vote.", false, &[], "text/plain"),
     ("get", "/status", "How the node is.", false, &[], JSON),
@@ -22,15 +23,16 @@ const OPERATIONS: [Operation; 36] = [
     ("get", "/blocks/{height}", "A block.", false, &[], JSON),
     ("get", "/blocks/{height}/header", "A header; its SHA-256 is the block's id.", false, &[], CBOR),
     ("get", "/blocks/{height}/certificate", "The signatures that decided a block.", false, &[], CBOR),
-    ("get", "/evidence/transactions/{id}", "Evidence of an applied call.", false, &[], CBOR),
-    ("get", "/evidence/entries/{index}", "Evidence of a log entry.", false, &[], CBOR),
-    ("get", "/evidence/digests/{digest}", "Evidence of an anchored SHA-256.", false, &[], CBOR),
-    ("get", "/evidence/state", "Evidence of a state record.", false, &["key"], CBOR),
+    ("get", "/evidence/transactions/{id}", "Evidence of an applied call.", false, &["package"], CBOR),
+    ("get", "/evidence/entries/{index}", "Evidence of a log entry.", false, &["package"], CBOR),
+    ("get", "/evidence/digests/{digest}", "Evidence of an anchored SHA-256.", false, &["package"], CBOR),
+    ("get", "/evidence/state", "Evidence of a state record.", false, &["key", "package"], CBOR),
     ("get", "/digests/{digest}", "Log entries that hold a SHA-256.", false, &[], JSON),
     ("get", "/checkpoint", "The log's newest cosigned checkpoint (C2SP tlog-checkpoint).", false, &[], TEXT),
     ("get", "/tile/{path}", "A tile of hashes or a bundle of entries (C2SP tlog-tiles).", false, &[], BYTES),
     ("get", "/policy", "Whose signatures make a checkpoint valid (C2SP tlog-policy).", false, &["height", "log"], TEXT),
     ("get", "/proof/{index}", "A portable proof of a log entry (C2SP tlog-proof).", false, &[], TEXT),
+    ("get", "/consistency", "That the log only grew (RFC 9162).", false, &["old", "new"], JSON),
     ("get", "/entries/{id}", "A registered statement's receipt (RFC 9942).", false, &[], COSE),
     ("get", "/entries/{id}/statement", "A statement with all validators' receipts.", false, &[], COSE),
     ("get", "/.well-known/scitt-keys", "The keys that sign receipts (COSE key set).", false, &[], CBOR),
@@ -49,7 +51,14 @@ const OPERATIONS: [Operation; 36] = [
         &["from"],
         "text/event-stream",
     ),
-    ("get", "/state/value", "A state record, with `prove=1` and its path.", true, &["key", "prove", "height"], JSON),
+    (
+        "get",
+        "/state/value",
+        "A state record; `prove=1` adds its path or proves that there is none.",
+        true,
+        &["key", "prove", "height"],
+        JSON,
+    ),
     ("get", "/state/list", "State records by key prefix.", true, &["prefix", "after", "limit"], JSON),
     ("get", "/snapshot", "What the newest snapshot holds, for nodes that join.", true, &[], CBOR),
     ("get", "/snapshot/{height}/state/{piece}", "A piece of a snapshot's state.", true, &[], CBOR),
@@ -111,6 +120,10 @@ fn describe((method, path, summary, members, queries, answer): &Operation) -> Va
         "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
         "responses": { "200": { "description": "as described", "content": { *answer: {} } }, "default": problem },
     });
+    // `?package=1`, or this type in `Accept`: evidence with all that goes with it.
+    if queries.contains(&"package") {
+        operation["responses"]["200"]["content"][package::MEDIA_TYPE] = json!({});
+    }
     if let Some(fields) = operation.as_object_mut() {
         if *members {
             fields.insert("security".into(), json!([{ "member": [] }]));

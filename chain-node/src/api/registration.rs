@@ -21,6 +21,7 @@ use super::{Api, Shared};
 use crate::admission::Admitted;
 use crate::checkpoint::Cosigned;
 use crate::evidence::outcome_at;
+use crate::store::StoreError;
 
 const COSE: &str = "application/cose";
 const CBOR: &str = "application/cbor";
@@ -147,7 +148,7 @@ fn unknown(id: &Hash) -> Concise {
 }
 
 /// The entry of a registered statement. An anchored digest of the same bytes is none.
-fn registered(api: &Api, id: &Hash) -> Result<Option<u64>, Concise> {
+pub(super) fn registered(api: &Api, id: &Hash) -> Result<Option<u64>, StoreError> {
     let store = api.ledger.store();
     for index in store.find_digest(id, 16)? {
         if store.entry(index)?.is_some_and(|(_, entry)| Hash::of(&entry) == *id) {
@@ -175,7 +176,7 @@ async fn answer(api: &Shared, id: &Hash, done: StatusCode) -> Result<Response, C
 }
 
 /// A receipt of every validator that endorsed the checkpoint, in the order of the set.
-fn receipts(api: &Api, cosigned: &Cosigned, index: u64) -> Result<Vec<Vec<u8>>, Concise> {
+pub(super) fn receipts(api: &Api, cosigned: &Cosigned, index: u64) -> Result<Vec<Vec<u8>>, StoreError> {
     let path = api.ledger.store().log_path(index, cosigned.size())?;
     let origin = api.gossip.checkpoints.origin();
     let one = |(key, signature): &(PublicKey, chain_types::Signature)| {

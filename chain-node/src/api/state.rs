@@ -14,7 +14,7 @@ use super::{ApiError, Shared};
 #[serde(deny_unknown_fields)]
 pub struct ValueQuery {
     key: String,
-    /// `1` adds the path to the state root.
+    /// `1` adds the path to the state root; where there is no record, the proof that there is none.
     #[serde(default)]
     prove: u8,
     /// With `prove`: after which height, within the history that the node keeps.
@@ -38,10 +38,15 @@ pub async fn value(State(api): State<Shared>, Query(query): Query<ValueQuery>) -
         let value = StateView::get(store, &key)?.ok_or_else(missing)?;
         return Ok(Json(record(&key, &value, height)));
     }
-    let proof = store.prove_state(&key, height)?.ok_or_else(missing)?;
-    let mut answer = record(&key, &proof.value, height);
+    let (mut answer, proof) = match store.prove_state(&key, height)? {
+        Some(proof) => (record(&key, &proof.value, height), proof.to_bytes()),
+        None => {
+            let proof = store.prove_absence(&key, height)?.ok_or_else(missing)?;
+            (absent(&key, height), proof.to_bytes())
+        }
+    };
     if let Some(fields) = answer.as_object_mut() {
-        fields.insert("proof".into(), hex::encode(proof.to_bytes()).into());
+        fields.insert("proof".into(), hex::encode(proof).into());
         fields.insert("state_root".into(), store.roots(height)?.state_root.to_string().into());
     }
     Ok(Json(answer))
@@ -60,6 +65,11 @@ pub async fn list(State(api): State<Shared>, Query(query): Query<ListQuery>) -> 
 fn record(key: &[u8], value: &[u8], height: u64) -> Json_ {
     let open = read_value(value).map(|value| value_to_json(&value)).unwrap_or(Json_::Null);
     json!({ "key": hex::encode(key), "value": hex::encode(value), "json": open, "height": height })
+}
+
+/// What is proven about a key that no record has.
+fn absent(key: &[u8], height: u64) -> Json_ {
+    json!({ "key": hex::encode(key), "value": null, "json": null, "height": height })
 }
 
 fn parse(text: &str) -> Result<Vec<u8>, ApiError> {

@@ -127,6 +127,7 @@ impl Api {
             quorum: total * 2 / 3 + 1,
             peers: self.peers(),
             disk_free_bytes: crate::node::disk_free(&self.config).unwrap_or(0),
+            newest_rules: chain_runtime::NEWEST_RULES,
         }
     }
 

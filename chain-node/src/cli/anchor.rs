@@ -19,6 +19,9 @@ use super::verify::hash_file;
 pub struct Anchor {
     #[command(flatten)]
     target: TargetArgs,
+    /// Save packages, FILE.evp, instead of their cores alone
+    #[arg(long)]
+    package: bool,
     /// Where to save evidence; by default beside each file, as FILE.evidence.cbor
     #[arg(long)]
     out: Option<PathBuf>,
@@ -54,7 +57,10 @@ impl Anchor {
             let entry = committed.entry.context("the node gave no log entry for an applied call")?;
             // The call is one entry, its digests follow in order.
             for ((file, digest), index) in files.iter().zip(batch).zip(entry + 1..) {
-                let proven = target.client.evidence_of_entry(index).await?;
+                let proven = match self.package {
+                    true => target.client.package_of_entry(index).await?,
+                    false => target.client.evidence_of_entry(index).await?,
+                };
                 ensure!(proven.report.digest == Some(*digest), "the node proved another digest than {digest}");
                 fs::write(self.evidence_path(file)?, &proven.bytes)?;
                 bar.inc(1);
@@ -76,7 +82,7 @@ impl Anchor {
 
     fn evidence_path(&self, file: &Path) -> anyhow::Result<PathBuf> {
         let name = file.file_name().with_context(|| format!("{} is not a file", file.display()))?;
-        let name = format!("{}.evidence.cbor", name.to_string_lossy());
+        let name = format!("{}.{}", name.to_string_lossy(), if self.package { "evp" } else { "evidence.cbor" });
         match &self.out {
             Some(dir) => {
                 fs::create_dir_all(dir)?;

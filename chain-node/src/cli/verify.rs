@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chain_types::evidence::{CheckName, Inputs, Outcome, Report, verify};
+use chain_types::evidence::package::verify_file_with_city;
+use chain_types::evidence::{CheckName, Inputs, Outcome, Report};
 use chain_types::{Fingerprint, Hash};
 use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ const MAX_PACKAGE_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The package, `evidence.cbor`
+    /// The package, `.evp`, or its core alone, `evidence.cbor`
     evidence: PathBuf,
     /// The original file that the record is about
     #[arg(long)]
@@ -23,6 +24,12 @@ pub struct Verify {
     /// Genesis fingerprint of the chain that you trust; get it from elsewhere than the package
     #[arg(long)]
     trust: Option<Fingerprint>,
+    /// What the city chain stored of the chain, for the check `history`
+    #[arg(long, requires = "city_trust")]
+    city: Option<PathBuf>,
+    /// Genesis fingerprint of the city chain that you trust
+    #[arg(long, requires = "city")]
+    city_trust: Option<Fingerprint>,
     /// Fail unless this check passes; may be given more than once
     #[arg(long, value_enum)]
     require: Vec<Requirement>,
@@ -81,12 +88,11 @@ impl Verify {
     }
 
     fn report(&self) -> anyhow::Result<Report> {
-        let failed = || format!("failed to read {}", self.evidence.display());
-        let size = std::fs::metadata(&self.evidence).with_context(failed)?.len();
-        anyhow::ensure!(size <= MAX_PACKAGE_BYTES, "{} is too large to be evidence", self.evidence.display());
-        let bytes = std::fs::read(&self.evidence).with_context(failed)?;
+        let bytes = read_package(&self.evidence)?;
         let file = self.file.as_deref().map(hash_file).transpose()?;
-        Ok(verify(&bytes, &Inputs { trust: self.trust, file }))
+        let proof = self.city.as_deref().map(read_package).transpose()?;
+        let inputs = Inputs { trust: self.trust, file };
+        Ok(verify_file_with_city(&bytes, &inputs, proof.as_deref(), self.city_trust))
     }
 
     fn print(&self, report: &Report, missing: &[CheckName], valid: bool) {
@@ -118,6 +124,13 @@ impl Verify {
             }
         );
     }
+}
+
+fn read_package(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let failed = || format!("failed to read {}", path.display());
+    let size = std::fs::metadata(path).with_context(failed)?.len();
+    anyhow::ensure!(size <= MAX_PACKAGE_BYTES, "{} is too large to be evidence", path.display());
+    std::fs::read(path).with_context(failed)
 }
 
 /// SHA-256 of a file of any size.

@@ -16,9 +16,9 @@ pub mod make;
 pub mod tree;
 
 use chain_types::encoding::{Decode, DecodeError, Encode, Reader, Writer};
-use chain_types::evidence::{SetChange, follow_changes};
+use chain_types::evidence::SetChange;
 use chain_types::merkle::{Frontier, NodeId};
-use chain_types::{Block, CommitCertificate, Fingerprint, Genesis, Hash, Header, ValidatorSet, merkle};
+use chain_types::{Block, CommitCertificate, Fingerprint, Genesis, Hash, Header, ValidatorSet, light, merkle};
 
 use tree::Subtree;
 
@@ -118,7 +118,9 @@ impl Manifest {
     /// The sets that decided heights up to the snapshot's, each with the first of them.
     fn follow_turns(&self, genesis: &Genesis) -> Result<Vec<(u64, ValidatorSet)>, Forged> {
         let changes: Vec<SetChange> = self.turns.iter().map(Turn::change).collect();
-        let (_, last) = follow_changes(&changes, genesis.validator_set(), genesis.fingerprint()).map_err(forged)?;
+        let followed = light::follow_changes(genesis.fingerprint(), genesis.validator_set(), 1, &changes);
+        let (_, from) = followed.map_err(|e| forged(e.to_string()))?;
+        let last = from.saturating_sub(1);
         if last > self.height {
             return Err(forged(format!("the set change at height {last} is later than the snapshot")));
         }

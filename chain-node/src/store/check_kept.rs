@@ -2,10 +2,10 @@
 //! dropped blocks were right. Two thirds of each validator set since genesis signed that they were.
 
 use chain_types::crypto;
-use chain_types::evidence::{SetChange, follow_changes};
+use chain_types::evidence::SetChange;
 use chain_types::merkle;
 use chain_types::outcome::results_root;
-use chain_types::{Transaction, TxOutcome, ValidatorSet};
+use chain_types::{Transaction, TxOutcome, ValidatorSet, light};
 
 use super::check::{Summary, fault};
 use super::{BlockRecord, Roots, Store, StoreError};
@@ -58,7 +58,7 @@ fn follow_sets(store: &Store) -> Result<(), StoreError> {
         set = next.clone();
         changes.push(SetChange { header: record.block.header, certificate: record.certificate, next });
     }
-    follow_changes(&changes, first, store.fingerprint()).map_err(|e| fault(&e))?;
+    light::follow_changes(store.fingerprint(), first, 1, &changes).map_err(|e| fault(&e.to_string()))?;
     Ok(())
 }
 

@@ -129,6 +129,14 @@ impl Store {
             false => Err(damaged("an entry beyond the log was asked for")),
         }
     }
+
+    /// The RFC 9162 §2.1.4 path from the log of `old` entries to that of `new`, 0 < old ≤ new ≤ the log's size.
+    pub fn log_consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
+        match 0 < old && old <= new {
+            true => merkle::consistency_proof(old, new, |id| self.log_node(id)),
+            false => Err(damaged("a log is not the beginning of a smaller one")),
+        }
+    }
 }
 
 pub(super) fn digest_entry(tx: &Transaction, position: u64, digest: Hash) -> DigestEntry {

@@ -4,7 +4,7 @@
 use anyhow::anyhow;
 use chain_runtime::state::Changes;
 use chain_types::Hash;
-use chain_types::state::{self, EMPTY_SUBTREE, StateProof};
+use chain_types::state::{self, AbsenceProof, EMPTY_SUBTREE, Neighbour, StateProof};
 use jmt::storage::{LeafNode, NibblePath, Node, NodeKey, TreeReader};
 use jmt::{JellyfishMerkleTree, KeyHash, OwnedValue, SimpleHasher, Version};
 use rocksdb::{Direction, IteratorMode, WriteBatch};
@@ -165,12 +165,32 @@ impl Store {
         let reader = Reader { store: self, value: Some(value.clone()) };
         let tree = Tree::new(&reader);
         let (_, proof) = tree.get_with_proof(KeyHash(Hash::of(key).0), version).map_err(broken)?;
-        let siblings = siblings(&borsh::to_vec(&proof).map_err(|e| broken(e.into()))?)?;
+        let (leaf, siblings) = parts(&borsh::to_vec(&proof).map_err(|e| broken(e.into()))?)?;
+        if leaf.is_none() {
+            return Err(damaged("state tree: a record has no leaf"));
+        }
         let proof = StateProof { key: key.to_vec(), value, siblings };
         // Verified before it is given away: a proof that does not hold means a damaged tree, not a wrong question.
         match proof.verify(&self.roots(height)?.state_root) {
             true => Ok(Some(proof)),
             false => Err(damaged("state tree: a record's path does not lead to the root")),
+        }
+    }
+
+    /// Proof that no record had this key after a height within the history; none if one had.
+    pub fn prove_absence(&self, key: &[u8], height: u64) -> Result<Option<AbsenceProof>, StoreError> {
+        let roots = self.roots(height)?;
+        if self.value_at(key, height)?.is_some() {
+            return Ok(None);
+        }
+        let reader = Reader { store: self, value: None };
+        let tree = Tree::new(&reader);
+        let (_, proof) = tree.get_with_proof(KeyHash(Hash::of(key).0), roots.tree_version).map_err(broken)?;
+        let (leaf, siblings) = parts(&borsh::to_vec(&proof).map_err(|e| broken(e.into()))?)?;
+        let proof = AbsenceProof { key: key.to_vec(), neighbour: leaf, siblings };
+        match proof.verify(&roots.state_root) {
+            true => Ok(Some(proof)),
+            false => Err(damaged("state tree: it has a record that the store lacks")),
         }
     }
 
@@ -299,15 +319,14 @@ struct ProofMirror {
     siblings: Vec<Sibling>,
 }
 
-fn siblings(proof: &[u8]) -> Result<Vec<Hash>, StoreError> {
+/// The leaf that a proof ends at, if any, and the way up from there.
+fn parts(proof: &[u8]) -> Result<(Option<Neighbour>, Vec<Hash>), StoreError> {
     let proof: ProofMirror = borsh::from_slice(proof).map_err(|e| broken(e.into()))?;
-    if proof.leaf.is_none() {
-        return Err(damaged("state tree: a record has no leaf"));
-    }
     let hash = |s: Sibling| match s {
         Sibling::Null => EMPTY_SUBTREE,
         Sibling::Internal { left, right } => state::internal_hash(&Hash(left), &Hash(right)),
         Sibling::Leaf { key, value } => Hash::of_parts(&[b"JMT::LeafNode", &key, &value]),
     };
-    Ok(proof.siblings.into_iter().map(hash).collect())
+    let leaf = proof.leaf.map(|(place, value)| Neighbour { place: Hash(place), value: Hash(value) });
+    Ok((leaf, proof.siblings.into_iter().map(hash).collect()))
 }

@@ -171,7 +171,7 @@ async fn odd_requests_for_the_log_get_a_sentence_and_no_harm() {
 }
 
 /// The node of an organisation that registers; gives the statement and what the node answered.
-async fn register(cluster: &Cluster, subject: &str) -> (Vec<u8>, reqwest::Response) {
+pub(super) async fn register(cluster: &Cluster, subject: &str) -> (Vec<u8>, reqwest::Response) {
     let statement = SignedStatement::sign("bureau.example", subject, &digest(1).0, &cluster.administrator);
     let args = Value::Map(vec![("statement".into(), Value::Bytes(statement.clone()))]);
     let carrier = cluster.call("anchor", "register", args);

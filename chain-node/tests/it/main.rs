@@ -2,6 +2,7 @@
 
 mod admission;
 mod backup;
+mod city;
 mod cluster;
 mod crash;
 mod decoders;
@@ -10,6 +11,7 @@ mod formats;
 mod identity;
 mod load;
 mod log;
+mod package;
 mod partition;
 mod past;
 mod pruning;

@@ -44,6 +44,9 @@ pub struct Status {
     pub quorum: u64,
     pub peers: Vec<PeerStatus>,
     pub disk_free_bytes: u64,
+    /// The newest execution rules that its version carries out; 0 of a version that does not say.
+    #[serde(default)]
+    pub newest_rules: u32,
 }
 
 /// Whether blocks come as they should.

@@ -29,6 +29,7 @@ pub mod manifest;
 
 pub mod api;
 pub mod evidence;
+pub mod light;
 
 pub use account::{Account, Custody};
 pub use block::{Block, Header};

@@ -9,9 +9,11 @@ use crate::error::{Error, Result};
 use crate::names::random_id;
 use crate::outbox::{self, Origin, Outcome, Standing};
 use crate::reach::Way;
+use crate::service::witness;
 use crate::text::Message;
 use crate::time::now_ms;
 use axum::http::StatusCode;
+use chain_client::Proven;
 use chain_types::api::{Committed, TxStatus};
 use chain_types::limits::MAX_DIGESTS;
 use chain_types::manifest::{arguments_from_json, module_spec};
@@ -255,6 +257,16 @@ fn learn(anchor: &mut Anchor, result: &Committed, position: i64) {
 
 /// Verified evidence of one of an anchor's digests, the first unless another is named; of the call itself if it has none.
 pub async fn evidence(app: &App, caller: &Caller, way: &Way, id: &str, digest: Option<&str>) -> Result<Vec<u8>> {
+    Ok(proven(app, caller, way, id, digest).await?.bytes)
+}
+
+/// What the city chain stored of the chain since: proves the history of that evidence.
+pub async fn city_proof(app: &App, caller: &Caller, way: &Way, id: &str, digest: Option<&str>) -> Result<Vec<u8>> {
+    let proven = proven(app, caller, way, id, digest).await?;
+    witness::proof(app, way, &proven).await
+}
+
+async fn proven(app: &App, caller: &Caller, way: &Way, id: &str, digest: Option<&str>) -> Result<Proven> {
     let row = find(app, caller, way.chain.as_str(), id).await?;
     let standing = outbox::find(app, &row.root).await?.ok_or(Error::NotFound)?;
     let digests: Vec<Hash> = row.digests.chunks(32).filter_map(Hash::from_slice).collect();
@@ -276,7 +288,7 @@ pub async fn evidence(app: &App, caller: &Caller, way: &Way, id: &str, digest: O
     if digests.get(place).is_some_and(|digest| proven.report.digest != Some(*digest)) {
         return Err(anyhow::anyhow!("evidence of anchor {id} is about another digest").into());
     }
-    Ok(proven.bytes)
+    Ok(proven)
 }
 
 /// What a person can do about a node that does not answer well.

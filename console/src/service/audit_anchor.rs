@@ -4,11 +4,11 @@
 use crate::app::App;
 use crate::audit::{self, Actor, Entry, Head};
 use crate::auth::{Action, Principal, Resource};
-use crate::custody::{self, ADMINISTRATOR};
 use crate::error::{Error, Result};
 use crate::gateway::anchors::node_error;
-use crate::outbox::{self, Origin, Outcome, Signer};
+use crate::outbox::{self, Origin, Outcome};
 use crate::reach::Way;
+use crate::service::witness::{self, CITY_CHAIN};
 use crate::text::Message;
 use crate::time::{day_start_ms, now_ms};
 use chain_types::{Hash, Value};
@@ -17,8 +17,6 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The chain that witnesses the others.
-const CITY_CHAIN: &str = "city";
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// An anchored head.
@@ -74,7 +72,7 @@ pub async fn now(app: &App, principal: &Principal) -> Result<Head> {
 /// Row of the outbox, audit row and note, in one SQL transaction.
 async fn write(app: &App, way: &Arc<Way>, actor: Actor<'_>, head: Head) -> Result<()> {
     let hash: Hash = head.hash.parse().map_err(anyhow::Error::from)?;
-    let signer = signer(app, way).await?;
+    let signer = witness::operator(app, way).await?;
     let args = Value::Map(vec![("digests".into(), Value::Array(vec![Value::from(hash.0.as_slice())]))]);
     let call = ("chain", "anchor", "digests");
     let transaction = outbox::sign(app, way.chain.as_str(), &signer, call, args).await?;
@@ -95,20 +93,6 @@ async fn write(app: &App, way: &Arc<Way>, actor: Actor<'_>, head: Head) -> Resul
     tx.commit().await?;
     app.outbox.wake();
     Ok(())
-}
-
-/// The platform's own organisation on the city chain, as its genesis names it.
-async fn signer(app: &App, way: &Way) -> Result<Signer> {
-    let genesis = way.client.genesis().await.map_err(node_error)?;
-    for organisation in genesis.organisations.iter().filter(|organisation| organisation.id == genesis.operator) {
-        let held = custody::find(app, &way.tenant, &organisation.id, ADMINISTRATOR).await?;
-        if held == Some(organisation.administrator) {
-            let (tenant, organisation) = (way.tenant.clone(), organisation.id.clone());
-            return Ok(Signer { tenant, organisation, account: ADMINISTRATOR.to_owned() });
-        }
-    }
-    let message = Message::new("error-organisation-not-on-chain-help").with("organisation", &genesis.operator);
-    Err(Error::conflict("organisation-not-on-chain", message))
 }
 
 /// The heads anchored last, for whoever sees all of the log.

@@ -10,3 +10,4 @@ pub mod search;
 pub mod sign_in;
 pub mod tenants;
 pub mod users;
+pub mod witness;

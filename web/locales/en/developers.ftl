@@ -105,6 +105,7 @@ error-other-chain-help = The transaction is signed for another chain; compare th
 error-application-inactive-help = The application is { $status } and takes no records.
 error-organisation-not-on-chain-help = The organisation { $organisation } is no member of this chain; ask the platform operator.
 error-not-provable-yet-help = No block proves it yet; ask again in a second or two.
+error-not-witnessed-yet-help = The city chain stores the chain's next header within a minute; ask again then.
 error-anchor-refused-help = The chain refused this anchor, so there is nothing to prove; its state says why.
 error-chain-unreachable-help = No validator of the chain answers; try again later or look at the chain's state.
 error-stopping-help = The console is stopping; try again in a moment.

@@ -105,6 +105,7 @@ error-other-chain-help = 交易是为另一条链签署的；请核对创世指�
 error-application-inactive-help = 该应用当前状态为 { $status }，不接受写入。
 error-organisation-not-on-chain-help = 机构 { $organisation } 不是这条链的成员；请联系平台运营方。
 error-not-provable-yet-help = 尚未被区块证明，请稍候一两秒再取。
+error-not-witnessed-yet-help = 城市主链将在一分钟内登记本链的新区块头，请稍后再取。
 error-anchor-refused-help = 链上拒绝了这次存证，没有可证明的记录；原因见其状态。
 error-chain-unreachable-help = 链上没有验证者应答；请稍后重试，或查看链的状态。
 error-stopping-help = 控制台正在停止，请稍后重试。

@@ -6,7 +6,7 @@ use chain_types::manifest::{APP_MODULES, CHAIN_MODULES, COMMON_REFUSALS, CallSpe
 use schemars::{Schema, schema_for};
 use serde::Serialize;
 
-use super::{anchor, application, governance, identity, trace};
+use super::{anchor, application, clients, governance, identity, trace};
 
 /// A module.
 #[derive(Debug, Clone, Serialize)]
@@ -94,6 +94,9 @@ fn arguments(module: &str, method: &str) -> Option<Schema> {
         ("anchor", "withdraw") => schema_for!(anchor::calls::Withdraw),
         ("anchor", "register") => schema_for!(anchor::calls::Register),
         ("anchor", "digests") => schema_for!(anchor::calls::Digests),
+        ("clients", "create") => schema_for!(clients::calls::Create),
+        ("clients", "update" | "renew") => schema_for!(clients::calls::Update),
+        ("clients", "misbehaviour") => schema_for!(clients::calls::Misbehaviour),
         ("trace", "register_product") => schema_for!(trace::calls::RegisterProduct),
         ("trace", "open_lot") => schema_for!(trace::calls::OpenLot),
         ("trace", "commission") => schema_for!(trace::calls::Commission),

@@ -6,6 +6,7 @@
 
 pub mod anchor;
 pub mod application;
+pub mod clients;
 pub mod governance;
 pub mod identity;
 pub mod trace;
@@ -40,6 +41,7 @@ pub fn dispatch(call: &mut CallContext<'_, '_>, applications: &mut Applications,
         "application" => application::call(call, args),
         // Any active account may anchor digests: they say nothing, and the log is what the chain is for.
         "anchor" => anchor::call(call, &AnchorConfig::built_in(), args),
+        "clients" if call.block.version >= clients::SINCE_RULES => clients::call(call, args),
         _ => refuse(Code::InstanceUnknown, [("app", call.app.to_owned()), ("instance", call.instance.to_owned())]),
     }
 }

@@ -14,6 +14,7 @@ use crate::state::{StateError, StateView};
 
 pub use crate::modules::anchor::queries::*;
 pub use crate::modules::application::queries::*;
+pub use crate::modules::clients::queries::*;
 pub use crate::modules::governance::queries::*;
 pub use crate::modules::identity::queries::*;
 pub use crate::modules::trace::queries as trace;

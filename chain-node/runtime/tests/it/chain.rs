@@ -238,6 +238,7 @@ fn module_of(app: &str, instance: &str) -> &'static str {
         ("chain", "identity") => "identity",
         ("chain", "governance") => "governance",
         ("chain", "application") => "application",
+        ("chain", "clients") => "clients",
         (_, "goods" | "loose") => "trace",
         _ => "anchor",
     }

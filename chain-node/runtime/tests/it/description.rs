@@ -12,7 +12,7 @@ use crate::chain::*;
 fn every_described_call_exists_with_exactly_the_described_arguments() {
     let described = describe();
     let names: BTreeSet<&str> = described.iter().map(|m| m.name).collect();
-    assert_eq!(names, BTreeSet::from(["identity", "governance", "application", "anchor", "trace"]));
+    assert_eq!(names, BTreeSet::from(["identity", "governance", "application", "anchor", "clients", "trace"]));
     for spec in CHAIN_MODULES.iter().chain(APP_MODULES) {
         let module = described.iter().find(|m| m.name == spec.name).unwrap();
         assert_eq!(module.calls.len(), spec.calls.len(), "{}: a call without a schema", spec.name);
@@ -39,7 +39,9 @@ fn every_described_call_exists_with_exactly_the_described_arguments() {
 #[test]
 fn described_calls_are_carried_out_and_others_are_not() {
     let mut chain = Chain::new();
-    for (instance, module) in [("identity", 0), ("governance", 1), ("application", 2), ("anchor", 3)] {
+    chain.context.version = chain_runtime::NEWEST_RULES;
+    let modules = [("identity", 0), ("governance", 1), ("application", 2), ("anchor", 3), ("clients", 4)];
+    for (instance, module) in modules {
         let spec = &CHAIN_MODULES[module];
         assert_eq!(spec.name, instance);
         for call in spec.calls {

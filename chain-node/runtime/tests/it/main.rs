@@ -6,6 +6,7 @@ mod chain;
 mod anchor;
 mod application;
 mod atomicity;
+mod clients;
 mod description;
 mod determinism;
 mod governance;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chain_types::manifest::{APP_MODULES, CHAIN_MODULES, COMMON_REFUSALS, Code, ModuleSpec};
 
 use crate::chain::seen;
-use crate::{anchor, application, governance, identity, trace};
+use crate::{anchor, application, clients, governance, identity, trace};
 
 fn specs() -> impl Iterator<Item = &'static ModuleSpec> {
     CHAIN_MODULES.iter().chain(APP_MODULES.iter().filter(|m| !CHAIN_MODULES.iter().any(|own| own.name == m.name)))
@@ -18,6 +18,7 @@ fn every_refusal_is_provoked_and_every_event_happens() {
     governance::refusals();
     application::refusals();
     anchor::refusals();
+    clients::refusals();
     trace::refusals();
     let seen = seen();
     for spec in specs() {

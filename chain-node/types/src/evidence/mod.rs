@@ -5,20 +5,24 @@
 //! The sealing header is the one after the block: it commits to what the block did, and its certificate covers the block
 //! itself as its parent. An act is proven by its place in the log; a state by its record under `state_root`.
 
+mod city;
+pub mod package;
 mod report;
 mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+pub use city::{City, CityProof, Link, MAX_LINK_HEADERS};
 pub use report::{Check, CheckName, Outcome, Report};
-pub use verify::{Inputs, follow_changes, verify};
+pub use verify::{Inputs, verify, verify_with_city};
 
 use crate::block::Header;
 use crate::bytes::{Fingerprint, Hash};
 use crate::certificate::CommitCertificate;
 use crate::encoding::{Decode, DecodeError, Encode, Reader, Writer};
 use crate::state::StateProof;
+use crate::transaction::Transaction;
 use crate::validator::ValidatorSet;
 
 const DOMAIN: &str = "citychain/evidence/1";
@@ -78,6 +82,16 @@ impl Evidence {
     /// What the package says its chain is; believe it only after comparing it with a fingerprint from elsewhere.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(Hash::of(&self.genesis).0)
+    }
+
+    /// The statement that the call registered (`chain/anchor.register`), if that is what it did.
+    pub fn statement(&self) -> Option<Vec<u8>> {
+        let Subject::Act { record: Record::Transaction(bytes), .. } = &self.subject else { return None };
+        let tx = Transaction::decode(bytes).ok()?;
+        let call = tx.call();
+        let pairs = call.args.as_map().filter(|_| call.instance == "anchor" && call.method == "register")?;
+        let statement = pairs.iter().find(|(name, _)| name.as_text() == Some("statement"));
+        statement.and_then(|(_, value)| value.as_bytes().cloned())
     }
 
     /// Milliseconds since 1970: the block of an act, the sealing header of a state.

@@ -21,9 +21,16 @@ pub enum CheckName {
     File,
     History,
     Cosignatures,
+    /// From here on, of the package around the core alone.
+    Package,
+    Policy,
+    Receipt,
+    Reports,
+    Provenance,
 }
 
 impl CheckName {
+    /// Those of `evidence.cbor`.
     pub const ALL: [Self; 11] = [
         Self::Format,
         Self::Genesis,
@@ -37,6 +44,8 @@ impl CheckName {
         Self::History,
         Self::Cosignatures,
     ];
+    /// Those that a package (`.evp`) adds: the first stands before the core's, the others behind.
+    pub const OF_PACKAGE: [Self; 5] = [Self::Package, Self::Policy, Self::Receipt, Self::Reports, Self::Provenance];
 
     /// The name as programs print it.
     pub fn code(self) -> &'static str {
@@ -52,6 +61,11 @@ impl CheckName {
             Self::File => "file",
             Self::History => "history",
             Self::Cosignatures => "cosignatures",
+            Self::Package => "package",
+            Self::Policy => "policy",
+            Self::Receipt => "receipt",
+            Self::Reports => "reports",
+            Self::Provenance => "provenance",
         }
     }
 
@@ -82,6 +96,19 @@ impl CheckName {
                 "history was not rewritten with retired keys (needs the city chain's witness)",
             ),
             Self::Cosignatures => ("日志检查点另有独立共签", "the log's checkpoint is cosigned independently"),
+            Self::Package => (
+                "证据包文件完整，成员只有一种写法",
+                "the file is whole; its members stand in the one form of a package",
+            ),
+            Self::Policy => (
+                "供其他验证程序使用的策略由验证者集合推出",
+                "the policy for other verifiers follows from the validator set",
+            ),
+            Self::Receipt => ("登记的声明有日志密钥签发的回执", "the registered statement has a receipt by a log key"),
+            Self::Reports => ("报告与证据所述一致", "the reports say what the evidence says"),
+            Self::Provenance => {
+                ("制作者自述，不作证明", "who made the package is the maker's own word, and proves nothing")
+            }
         }
     }
 }

@@ -3,11 +3,13 @@
 //! Every check is made whatever became of the others, so that a report names all that is wrong; a fact enters the report
 //! only through the check that establishes it.
 
+use super::city::{City, check_history};
 use super::report::{CheckName, Report};
-use super::{Evidence, Record, SetChange, Subject};
+use super::{Evidence, Record, Subject};
 use crate::block::Header;
 use crate::bytes::{Fingerprint, Hash, PublicKey};
 use crate::encoding::{Decode, Value};
+use crate::light;
 use crate::log_entry::{DigestEntry, call_entry};
 use crate::merkle;
 use crate::validator::ValidatorSet;
@@ -22,8 +24,13 @@ pub struct Inputs {
     pub file: Option<Hash>,
 }
 
-/// Verifies `evidence.cbor`.
+/// Verifies `evidence.cbor` alone: `history` does not apply.
 pub fn verify(bytes: &[u8], inputs: &Inputs) -> Report {
+    verify_with_city(bytes, inputs, None)
+}
+
+/// Verifies `evidence.cbor`, and its history by what the city chain stored of the chain.
+pub fn verify_with_city(bytes: &[u8], inputs: &Inputs, city: Option<&City<'_>>) -> Report {
     let mut report = Report::default();
     let evidence = match Evidence::from_bytes(bytes) {
         Ok(evidence) => evidence,
@@ -37,7 +44,11 @@ pub fn verify(bytes: &[u8], inputs: &Inputs) -> Report {
     let signer = check_subject(&evidence, &mut report);
     check_account(&evidence, signer, &mut report);
     check_file(&evidence, inputs, &mut report);
-    report.skip(CheckName::History, "this package carries no city-chain proof");
+    match city.map(|city| (city, city.trust)) {
+        None => report.skip(CheckName::History, "this package carries no city-chain proof"),
+        Some((_, None)) => report.skip(CheckName::History, "no fingerprint of the city chain was given"),
+        Some((city, Some(trust))) => drop(report.add(CheckName::History, check_history(&evidence, city, trust))),
+    }
     report.skip(CheckName::Cosignatures, "this package carries no cosigned checkpoint");
     report
 }
@@ -62,7 +73,8 @@ fn check_chain(evidence: &Evidence, inputs: &Inputs, report: &mut Report) {
             report.learn_genesis(genesis);
         }
     }
-    let set = genesis.and_then(|genesis| follow_sets(evidence, genesis.validator_set(), fingerprint));
+    let follow = |first| light::follow(fingerprint, first, 1, &evidence.set_changes, &evidence.sealing);
+    let set = genesis.and_then(|genesis| follow(genesis.validator_set()).map_err(|e| e.to_string()));
     let count = |set: &ValidatorSet| format!("{} validators, {} changes", set.len(), evidence.set_changes.len());
     report.add(CheckName::Validators, set.as_ref().map(count).map_err(Clone::clone));
     let certified = set.and_then(|set| {
@@ -72,42 +84,6 @@ fn check_chain(evidence: &Evidence, inputs: &Inputs, report: &mut Report) {
         Ok(format!("{} of {} signed height {}", evidence.certificate.signatures.len(), set.len(), sealing.height))
     });
     report.add(CheckName::Certificate, certified);
-}
-
-/// From genesis' set to the one that the sealing header names.
-fn follow_sets(evidence: &Evidence, first: ValidatorSet, chain: Fingerprint) -> Result<ValidatorSet, String> {
-    let (set, height) = follow_changes(&evidence.set_changes, first, chain)?;
-    let sealing = &evidence.sealing;
-    match sealing.fingerprint == chain && sealing.height > height && sealing.validators_hash == set.hash() {
-        true => Ok(set),
-        false => Err("the sealing header names another validator set".into()),
-    }
-}
-
-/// The set that a chain of changes leads to from `first`, and the height of the last one's header; 0 if there is none.
-///
-/// # Errors
-///
-/// A sentence that names the first change that another chain, another set or too few signatures stand behind.
-pub fn follow_changes<'c>(
-    changes: impl IntoIterator<Item = &'c SetChange>,
-    first: ValidatorSet,
-    chain: Fingerprint,
-) -> Result<(ValidatorSet, u64), String> {
-    let (mut set, mut height) = (first, 0);
-    for change in changes {
-        let header = &change.header;
-        if header.fingerprint != chain || header.height <= height || header.validators_hash != set.hash() {
-            return Err(format!("the set change at height {} does not follow the one before", header.height));
-        }
-        if change.next.hash() != header.next_validators_hash {
-            return Err(format!("the set after height {} is not the one its header names", header.height));
-        }
-        let verdict = change.certificate.verify(chain, header.height, header.id(), &set);
-        verdict.map_err(|e| format!("the set change at height {}: {e}", header.height))?;
-        (set, height) = (change.next.clone(), header.height);
-    }
-    Ok((set, height))
 }
 
 /// Header, path and signature of what is proven; gives the signer.

@@ -116,6 +116,17 @@ codes! {
     StatementExists "statement_exists" "声明 {id} 已登记" "statement {id} is registered already";
     IssuerUnknown "issuer_unknown" "声明的签发密钥 {key} 在本链没有可用的账户" "the statement is signed by key {key}, which has no active account on this chain";
 
+    // Light clients of other chains.
+    NotOperator "not_operator" "只有平台运营机构 {organisation} 的管理员可以这样做" "only administrators of {organisation}, which runs the platform, may do this";
+    GenesisInvalid "genesis_invalid" "这份创世文件不能用于见证（{reason}）" "this genesis cannot be witnessed ({reason})";
+    ClientExists "client_exists" "链 {chain} 已有见证" "chain {chain} has a light client here already";
+    ClientUnknown "client_unknown" "本链没有见证链 {chain}" "this chain has no light client of {chain}";
+    ClientFrozen "client_frozen" "链 {chain} 出现过分叉，见证已冻结" "chain {chain} has been seen to fork; its light client is frozen";
+    ClientExpired "client_expired" "链 {chain} 的见证已超过信任期，须由平台运营机构的管理员核对后恢复" "trust in what is stored of chain {chain} has expired; an administrator of the platform's organisation has to compare and renew it";
+    HeaderNotNewer "header_not_newer" "已登记到高度 {height}，只接受更新的区块头" "headers are stored up to height {height}; only newer ones are taken";
+    UpdateInvalid "update_invalid" "区块头没有通过验证（{reason}）" "the header does not verify ({reason})";
+    NoFork "no_fork" "这两个区块头不构成分叉" "these two headers are no fork";
+
     // Traced goods.
     CodeInvalid "code_invalid" "码 {code} 格式或校验位不对" "code {code} has a wrong form or check digit";
     CodeRepeated "code_repeated" "码 {code} 在列表中出现两次" "code {code} stands in the list twice";

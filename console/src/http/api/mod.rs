@@ -35,6 +35,7 @@ pub fn router(app: App) -> Router<App> {
         .route("/api/v1/chains/{chain}/anchors", post(anchor))
         .route("/api/v1/chains/{chain}/anchors/{id}", get(show_anchor))
         .route("/api/v1/chains/{chain}/anchors/{id}/evidence", get(evidence))
+        .route("/api/v1/chains/{chain}/anchors/{id}/city-proof", get(city_proof))
         .route("/api/v1/chains/{chain}/verify/digests/{digest}", get(verify))
         .route("/api/v1/chains/{chain}/entries", post(statements::register))
         .route("/api/v1/chains/{chain}/entries/{id}", get(statements::receipt))
@@ -167,10 +168,25 @@ async fn evidence(
     Ok(evidence_file(bytes))
 }
 
+async fn city_proof(
+    State(app): State<App>,
+    caller: Known,
+    Path((chain, id)): Path<(String, String)>,
+    Query(which): Query<Which>,
+) -> Result<Response> {
+    let way = caller.on(&app, &chain, Scope::AnchorRead)?;
+    let bytes = anchors::city_proof(&app, &caller.0, &way, &id, which.digest.as_deref()).await?;
+    Ok(cbor_file("city-proof.cbor", bytes))
+}
+
 /// `evidence.cbor`, to be kept.
 pub fn evidence_file(bytes: Vec<u8>) -> Response {
-    let kind = (header::CONTENT_TYPE, "application/cbor");
-    let name = (header::CONTENT_DISPOSITION, "attachment; filename=\"evidence.cbor\"");
+    cbor_file("evidence.cbor", bytes)
+}
+
+fn cbor_file(name: &str, bytes: Vec<u8>) -> Response {
+    let kind = (header::CONTENT_TYPE, "application/cbor".to_owned());
+    let name = (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
     ([kind, name], bytes).into_response()
 }
 

@@ -14,7 +14,7 @@ use crate::encoding::{Encode, Value, to_vec};
 use crate::genesis::{GenesisOrganisation, GenesisValidator, Governance, Membership, Text};
 use crate::log_entry::{DigestEntry, call_entry};
 use crate::merkle::{Frontier, inclusion_proof, leaf_hash};
-use crate::state::{EMPTY_SUBTREE, StateProof, account_key, internal_hash, key};
+use crate::state::{AbsenceProof, EMPTY_SUBTREE, Neighbour, StateProof, account_key, internal_hash, key};
 use crate::{
     Account, BlockId, Call, Custody, Fingerprint, Genesis, Hash, Header, PublicKey, Transaction, Validator,
     ValidatorSet,
@@ -133,6 +133,17 @@ impl Tree {
         let json = serde_json::to_value(&proof).unwrap();
         let siblings = json["siblings"].as_array().unwrap().iter().map(sibling).collect();
         StateProof { key: key.to_vec(), value, siblings }
+    }
+
+    /// What stands at the key's place, in our form; no proof if the key has a record.
+    pub fn prove_absence(&self, key: &[u8]) -> AbsenceProof {
+        let (_, proof) = Sha256Jmt::new(self).get_with_proof(KeyHash(Hash::of(key).0), 1).unwrap();
+        let json = serde_json::to_value(&proof).unwrap();
+        let part = |name: &str| Hash(serde_json::from_value(json["leaf"][name].clone()).unwrap());
+        let neighbour =
+            json["leaf"].is_object().then(|| Neighbour { place: part("key_hash"), value: part("value_hash") });
+        let siblings = json["siblings"].as_array().unwrap().iter().map(sibling).collect();
+        AbsenceProof { key: key.to_vec(), neighbour, siblings }
     }
 
     /// Whether the other crate believes this value.

@@ -1,11 +1,12 @@
 //! The promise of a package: whoever trusts a fingerprint learns the truth from it, and one changed byte is noticed and
 //! named.
 
-mod cases;
-mod chain;
+pub(super) mod cases;
+pub(crate) mod chain;
+mod city;
 mod sets;
 mod signatures;
-mod vectors;
+pub(crate) mod vectors;
 
 use proptest::prelude::*;
 

@@ -4,6 +4,7 @@
 mod anchor;
 mod arguments;
 mod chain;
+mod clients;
 mod trace;
 
 pub use arguments::{ArgumentFault, arguments_from_json};
@@ -111,7 +112,8 @@ pub const COMMON_REFUSALS: &[Code] = &[
 ];
 
 /// The chain's own modules, each an instance of that name in the application `chain`.
-pub const CHAIN_MODULES: &[ModuleSpec] = &[chain::IDENTITY, chain::GOVERNANCE, chain::APPLICATION, anchor::ANCHOR];
+pub const CHAIN_MODULES: &[ModuleSpec] =
+    &[chain::IDENTITY, chain::GOVERNANCE, chain::APPLICATION, anchor::ANCHOR, clients::CLIENTS];
 
 /// The modules that applications are made of.
 pub const APP_MODULES: &[ModuleSpec] = &[anchor::ANCHOR, trace::TRACE];

@@ -9,7 +9,7 @@ use crate::validator::ValidatorSet;
 
 use super::checkpoint::{SignedCheckpoint, verify_cosignature, verify_log};
 use super::names::{cosigner_vkey, log_vkey};
-use super::note::VerifierKey;
+use super::note::{NoteSignature, VerifierKey};
 
 /// Logs, witnesses and groups of one policy; the standard asks for at least 32 of each.
 const MAX_PARTS: usize = 256;
@@ -137,6 +137,11 @@ impl Policy {
         let mut cosigners: Vec<String> = cosigned.into_values().collect();
         cosigners.sort_unstable();
         Ok(Accepted { cosigners, newest_s })
+    }
+
+    /// Whether a signature line is by one of the policy's keys; says nothing about whether it verifies.
+    pub fn names(&self, line: &NoteSignature) -> bool {
+        self.logs.iter().chain(self.witnesses.iter().map(|(_, key)| key)).any(|key| key.made(line))
     }
 
     /// Groups are decided in the order of their lines: a group names only what stands before it.

@@ -1,7 +1,14 @@
-//! The state tree: keys, and proofs that a record is in it.
+//! The state tree: keys, and proofs that a record is in it, or that none is.
 //!
 //! The tree is a Jellyfish Merkle tree over SHA-256 of the key (the `jmt` crate, ICS-23 compatible). This is a second,
-//! small implementation of its existence proof, so that verifiers need neither that crate nor trust in it.
+//! small implementation of its proofs, so that verifiers need neither that crate nor trust in it.
+
+mod absence;
+
+#[cfg(test)]
+mod tests;
+
+pub use absence::{AbsenceProof, Neighbour};
 
 use crate::account::Account;
 use crate::bytes::{Hash, PublicKey};
@@ -48,6 +55,44 @@ pub fn internal_hash(left: &Hash, right: &Hash) -> Hash {
     Hash::of_parts(&[INTERNAL, &left.0, &right.0])
 }
 
+/// The root that a subtree's hash leads to, from `siblings.len()` steps below it on the way to `place`.
+fn climb(place: &Hash, mut hash: Hash, siblings: &[Hash]) -> Option<Hash> {
+    if siblings.len() > MAX_PROOF_STEPS {
+        return None;
+    }
+    for (depth, sibling) in (0..siblings.len()).rev().zip(siblings) {
+        let right = place.0.get(depth / 8).is_some_and(|byte| byte >> (7 - depth % 8) & 1 == 1);
+        hash = if right { internal_hash(sibling, &hash) } else { internal_hash(&hash, sibling) };
+    }
+    Some(hash)
+}
+
+/// Siblings as every proof writes them: an empty subtree as null.
+fn write_siblings(siblings: &[Hash], w: &mut Writer) {
+    w.array(siblings.len());
+    for sibling in siblings {
+        match *sibling == EMPTY_SUBTREE {
+            true => drop(w.null()),
+            false => sibling.encode(w),
+        }
+    }
+}
+
+fn read_siblings(r: &mut Reader<'_>) -> Result<Vec<Hash>, DecodeError> {
+    let n = r.array()?;
+    if n > MAX_PROOF_STEPS {
+        return Err(r.invalid("number of proof steps"));
+    }
+    let sibling = |r: &mut Reader<'_>| match r.null() {
+        true => Ok(EMPTY_SUBTREE),
+        false => match Hash::decode(r)? {
+            EMPTY_SUBTREE => Err(r.invalid("sibling: an empty subtree is written as null")),
+            hash => Ok(hash),
+        },
+    };
+    (0..n).map(|_| sibling(r)).collect()
+}
+
 /// A record and its path to a header's `state_root`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateProof {
@@ -60,16 +105,7 @@ pub struct StateProof {
 impl StateProof {
     /// Whether the record is in the tree with this root.
     pub fn verify(&self, root: &Hash) -> bool {
-        let path = Hash::of(&self.key);
-        if self.siblings.len() > MAX_PROOF_STEPS {
-            return false;
-        }
-        let mut hash = leaf_hash(&self.key, &self.value);
-        for (depth, sibling) in (0..self.siblings.len()).rev().zip(&self.siblings) {
-            let right = path.0.get(depth / 8).is_some_and(|byte| byte >> (7 - depth % 8) & 1 == 1);
-            hash = if right { internal_hash(sibling, &hash) } else { internal_hash(&hash, sibling) };
-        }
-        hash == *root
+        climb(&Hash::of(&self.key), leaf_hash(&self.key, &self.value), &self.siblings) == Some(*root)
     }
 
     /// The record as the account of `kid`, if that is what it is.
@@ -80,32 +116,14 @@ impl StateProof {
 
 impl Encode for StateProof {
     fn encode(&self, w: &mut Writer) {
-        w.array(3).bytes(&self.key).bytes(&self.value).array(self.siblings.len());
-        for sibling in &self.siblings {
-            match *sibling == EMPTY_SUBTREE {
-                true => drop(w.null()),
-                false => sibling.encode(w),
-            }
-        }
+        w.array(3).bytes(&self.key).bytes(&self.value);
+        write_siblings(&self.siblings, w);
     }
 }
 
 impl Decode for StateProof {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         r.array_of(3)?;
-        let (key, value) = (r.bytes()?.to_vec(), r.bytes()?.to_vec());
-        let n = r.array()?;
-        if n > MAX_PROOF_STEPS {
-            return Err(r.invalid("number of proof steps"));
-        }
-        let sibling = |r: &mut Reader<'_>| match r.null() {
-            true => Ok(EMPTY_SUBTREE),
-            false => match Hash::decode(r)? {
-                EMPTY_SUBTREE => Err(r.invalid("sibling: an empty subtree is written as null")),
-                hash => Ok(hash),
-            },
-        };
-        let siblings = (0..n).map(|_| sibling(r)).collect::<Result<_, _>>()?;
-        Ok(Self { key, value, siblings })
+        Ok(Self { key: r.bytes()?.to_vec(), value: r.bytes()?.to_vec(), siblings: read_siblings(r)? })
     }
 }
