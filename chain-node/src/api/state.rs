@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
 use super::{ApiError, Shared};
+use crate::store::Found;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,12 +39,9 @@ pub async fn value(State(api): State<Shared>, Query(query): Query<ValueQuery>) -
         let value = StateView::get(store, &key)?.ok_or_else(missing)?;
         return Ok(Json(record(&key, &value, height)));
     }
-    let (mut answer, proof) = match store.prove_state(&key, height)? {
-        Some(proof) => (record(&key, &proof.value, height), proof.to_bytes()),
-        None => {
-            let proof = store.prove_absence(&key, height)?.ok_or_else(missing)?;
-            (absent(&key, height), proof.to_bytes())
-        }
+    let (mut answer, proof) = match store.prove(&key, height)? {
+        Found::Record(proof) => (record(&key, &proof.value, height), proof.to_bytes()),
+        Found::Nothing(proof) => (absent(&key, height), proof.to_bytes()),
     };
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("proof".into(), hex::encode(proof).into());

@@ -36,6 +36,7 @@ pub use proposals::Proposal;
 pub use prune::Retention;
 pub use read::{BlockRecord, LogPlace, TxPlace};
 pub use staging::{Next, Staging, StagingError};
+pub use tree::Found;
 pub use whole::WholeBlock;
 
 use columns::Column;

@@ -160,41 +160,42 @@ impl Store {
 
     /// A record as it was after a height within the history, and its path to that height's state root.
     pub fn prove_state(&self, key: &[u8], height: u64) -> Result<Option<StateProof>, StoreError> {
-        let version = self.roots(height)?.tree_version;
-        let Some(value) = self.value_at(key, height)? else { return Ok(None) };
+        match self.prove(key, height)? {
+            Found::Record(proof) => Ok(Some(proof)),
+            Found::Nothing(_) => Ok(None),
+        }
+    }
+
+    /// What stood at a key after a height within the history, proven either way. The tree decides which: a value that is
+    /// kept may be of a record that was made later.
+    pub fn prove(&self, key: &[u8], height: u64) -> Result<Found, StoreError> {
+        let (roots, place) = (self.roots(height)?, Hash::of(key));
+        let value = self.value_at(key, height)?.unwrap_or_default();
         let reader = Reader { store: self, value: Some(value.clone()) };
         let tree = Tree::new(&reader);
-        let (_, proof) = tree.get_with_proof(KeyHash(Hash::of(key).0), version).map_err(broken)?;
+        let (_, proof) = tree.get_with_proof(KeyHash(place.0), roots.tree_version).map_err(broken)?;
         let (leaf, siblings) = parts(&borsh::to_vec(&proof).map_err(|e| broken(e.into()))?)?;
-        if leaf.is_none() {
-            return Err(damaged("state tree: a record has no leaf"));
-        }
-        let proof = StateProof { key: key.to_vec(), value, siblings };
+        let key = key.to_vec();
         // Verified before it is given away: a proof that does not hold means a damaged tree, not a wrong question.
-        match proof.verify(&self.roots(height)?.state_root) {
-            true => Ok(Some(proof)),
-            false => Err(damaged("state tree: a record's path does not lead to the root")),
+        let (found, holds) = match leaf {
+            Some(leaf) if leaf.place == place => {
+                let proof = StateProof { key, value, siblings };
+                let holds = proof.verify(&roots.state_root);
+                (Found::Record(proof), holds)
+            }
+            neighbour => {
+                let proof = AbsenceProof { key, neighbour, siblings };
+                let holds = proof.verify(&roots.state_root);
+                (Found::Nothing(proof), holds)
+            }
+        };
+        match holds {
+            true => Ok(found),
+            false => Err(damaged("state tree: a key's path does not lead to the root")),
         }
     }
 
-    /// Proof that no record had this key after a height within the history; none if one had.
-    pub fn prove_absence(&self, key: &[u8], height: u64) -> Result<Option<AbsenceProof>, StoreError> {
-        let roots = self.roots(height)?;
-        if self.value_at(key, height)?.is_some() {
-            return Ok(None);
-        }
-        let reader = Reader { store: self, value: None };
-        let tree = Tree::new(&reader);
-        let (_, proof) = tree.get_with_proof(KeyHash(Hash::of(key).0), roots.tree_version).map_err(broken)?;
-        let (leaf, siblings) = parts(&borsh::to_vec(&proof).map_err(|e| broken(e.into()))?)?;
-        let proof = AbsenceProof { key: key.to_vec(), neighbour: leaf, siblings };
-        match proof.verify(&roots.state_root) {
-            true => Ok(Some(proof)),
-            false => Err(damaged("state tree: it has a record that the store lacks")),
-        }
-    }
-
-    /// The value after `height`: what the first later change replaced, or the present one.
+    /// The value of a record that there was after `height`: what the first later change replaced, or the present one.
     fn value_at(&self, key: &[u8], height: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let hash = Hash::of(key);
         let start = [&hash.0[..], &height_key(height.saturating_add(1))].concat();
@@ -205,6 +206,13 @@ impl Store {
             _ => self.get(Column::State, key),
         }
     }
+}
+
+/// What stood at a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Record(StateProof),
+    Nothing(AbsenceProof),
 }
 
 /// What a height does to the tree.

@@ -1,5 +1,6 @@
 //! The node as processes: what it promises when it is killed, misconfigured, or sent nonsense.
 
+mod absence;
 mod admission;
 mod backup;
 mod city;

@@ -223,4 +223,5 @@ public-proof-other-state = The evidence says { "{" }state{ "}" }, which is not w
 public-proof-state-is = Proven state: { "{" }state{ "}" }
 public-proves = Proven: the records are on the chain and unchanged since; the state is that of the evidence's block.
 public-proves-not = Not proven: that they were true before; compare the chain's fingerprint with one from a source you trust.
+public-offline-page = or, without any program, the page that checks offline (one file)
 public-offline = Offline:

@@ -223,4 +223,5 @@ public-proof-other-state = 证据显示的状态是 { "{" }state{ "}" }，与页
 public-proof-state-is = 证明的状态：{ "{" }state{ "}" }
 public-proves = 证明：以上记录在链上，上链后未被改动；所示状态为证据所在区块的时刻。
 public-proves-not = 不证明：录入之前的真实性；链的指纹请从可信渠道另行核对。
+public-offline-page = 或下载离线核验网页（单个文件，无需安装）
 public-offline = 离线核验：

@@ -1,9 +1,10 @@
-//! Evidence packages of chains that have public pages, for anybody: the node's bytes, verified before they are handed on.
+//! Evidence and packages of chains that have public pages, for anybody: the node's bytes, verified before they are handed on;
+//! and the verifier that needs neither them nor us.
 
 use crate::app::App;
 use crate::applications::public::is_public;
 use crate::error::{Error, Result};
-use crate::http::extract::{Path, View};
+use crate::http::extract::{Path, Query, View};
 use crate::names::Name;
 use crate::reach::Way;
 use crate::service::witness;
@@ -14,31 +15,56 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chain_client::Proven;
 use chain_types::Hash;
+use chain_types::evidence::package::MEDIA_TYPE;
+use serde::Deserialize;
 use std::sync::Arc;
+
+const CBOR: &str = "application/cbor";
 
 pub fn router() -> Router<App> {
     Router::new()
         .route("/evidence/{chain}/{kind}/{id}", get(download))
         .route("/evidence/{chain}/{kind}/{id}/city-proof", get(city_proof))
+        .route("/verify.html", get(offline_verifier))
 }
 
-async fn download(view: View, Path((chain, kind, id)): Path<(String, String, String)>) -> Result<Response> {
-    let (_, proven) = find(&view, &chain, &kind, &id).await?;
-    Ok(file(&format!("{chain}-{kind}-{}.evidence.cbor", last_twelve(&id)), proven.bytes))
+#[derive(Default, Deserialize)]
+struct Form {
+    /// `1`: the package (`.evp`) instead of the core alone, which is what a browser checks on the page.
+    #[serde(default)]
+    package: u8,
 }
 
-/// What the city chain stored since: proves the history of the same evidence. A state's evidence is another at every height, so that no
-/// proof would fit the one that somebody has.
+/// The one-file verifier, to be kept: on a USB stick it checks packages with the network off.
+async fn offline_verifier(view: View) -> Result<Response> {
+    super::within_rate(&view)?;
+    let page = view.app.pages.web().bytes("static/verify.html").ok_or(Error::NotFound)?;
+    Ok(file("verify.html", "text/html; charset=utf-8", page.into_owned()))
+}
+
+async fn download(
+    view: View,
+    Path((chain, kind, id)): Path<(String, String, String)>,
+    Query(form): Query<Form>,
+) -> Result<Response> {
+    let packed = form.package != 0;
+    let (_, proven) = find(&view, &chain, &kind, &id, packed).await?;
+    let (content_type, end) = if packed { (MEDIA_TYPE, "evp") } else { (CBOR, "evidence.cbor") };
+    Ok(file(&format!("{chain}-{kind}-{}.{end}", last_twelve(&id)), content_type, proven.bytes))
+}
+
+/// What the city chain stored since: proves the history of the same evidence. A state's evidence is another at every
+/// height, so that no proof would fit the one that somebody has.
 async fn city_proof(view: View, Path((chain, kind, id)): Path<(String, String, String)>) -> Result<Response> {
     if kind == "state" {
         return Err(Error::NotFound);
     }
-    let (way, proven) = find(&view, &chain, &kind, &id).await?;
+    let (way, proven) = find(&view, &chain, &kind, &id, false).await?;
     let proof = witness::proof(&view.app, &way, &proven).await?;
-    Ok(file(&format!("{chain}-{kind}-{}.city-proof.cbor", last_twelve(&id)), proof))
+    Ok(file(&format!("{chain}-{kind}-{}.city-proof.cbor", last_twelve(&id)), CBOR, proof))
 }
 
-async fn find(view: &View, chain: &str, kind: &str, id: &str) -> Result<(Arc<Way>, Proven)> {
+async fn find(view: &View, chain: &str, kind: &str, id: &str, packed: bool) -> Result<(Arc<Way>, Proven)> {
     super::within_rate(view)?;
     let name = Name::parse(chain).ok_or(Error::NotFound)?;
     if !is_public(&view.app, &name).await? {
@@ -46,11 +72,18 @@ async fn find(view: &View, chain: &str, kind: &str, id: &str) -> Result<(Arc<Way
     }
     let way = view.app.reach.find(chain).ok_or_else(crate::applications::unreachable)?;
     let hash = || id.parse::<Hash>().map_err(|_| Error::NotFound);
-    let proven = match kind {
-        "transactions" => way.client.evidence_of_transaction(id.parse().map_err(|_| Error::NotFound)?).await,
-        "digests" => way.client.evidence_of_digest(hash()?).await,
-        "entries" => way.client.evidence_of_entry(id.parse().map_err(|_| Error::NotFound)?).await,
-        "state" => way.client.evidence_of_state(&hex::decode(id).map_err(|_| Error::NotFound)?).await,
+    let tx = || id.parse().map_err(|_| Error::NotFound);
+    let index = || id.parse().map_err(|_| Error::NotFound);
+    let key = || hex::decode(id).map_err(|_| Error::NotFound);
+    let proven = match (kind, packed) {
+        ("transactions", false) => way.client.evidence_of_transaction(tx()?).await,
+        ("transactions", true) => way.client.package_of_transaction(tx()?).await,
+        ("digests", false) => way.client.evidence_of_digest(hash()?).await,
+        ("digests", true) => way.client.package_of_digest(hash()?).await,
+        ("entries", false) => way.client.evidence_of_entry(index()?).await,
+        ("entries", true) => way.client.package_of_entry(index()?).await,
+        ("state", false) => way.client.evidence_of_state(&key()?).await,
+        ("state", true) => way.client.package_of_state(&key()?).await,
         _ => return Err(Error::NotFound),
     };
     let proven = proven.map_err(|error| match error.code() {
@@ -67,8 +100,8 @@ fn last_twelve(id: &str) -> &str {
     id.char_indices().rev().nth(11).map_or(id, |(at, _)| &id[at..])
 }
 
-fn file(name: &str, bytes: Vec<u8>) -> Response {
+fn file(name: &str, content_type: &str, bytes: Vec<u8>) -> Response {
     let disposition = format!("attachment; filename=\"{name}\"");
-    let kind = (header::CONTENT_TYPE, "application/cbor".to_owned());
+    let kind = (header::CONTENT_TYPE, content_type.to_owned());
     ([kind, (header::CONTENT_DISPOSITION, disposition)], bytes).into_response()
 }
