@@ -2,7 +2,8 @@
 //! not allocate by what a length claims, and takes an object of one byte form in that form only.
 
 use chain_types::encoding::{Decode, Encode, from_slice};
-use chain_types::evidence::Evidence;
+use chain_types::evidence::{CityProof, Evidence};
+use chain_types::light::Update;
 use chain_types::manifest::ChainPart;
 use chain_types::{Block, CommitCertificate, Genesis, Transaction, ValidatorSet};
 
@@ -20,6 +21,8 @@ pub const ALL: &[(&str, Decoder)] = &[
     ("validators", one_form::<ValidatorSet>),
     ("genesis", one_form::<Genesis>),
     ("evidence", one_form::<Evidence>),
+    ("city_proof", one_form::<CityProof>),
+    ("light_update", one_form::<Update>),
     ("manifest", manifest),
     ("gossip", gossip::decodes),
     ("consensus", consensus::decodes),
@@ -64,6 +67,8 @@ mod tests {
     use chain_types::encoding::{Value, to_vec};
     use chain_types::{Call, Fingerprint, Hash, Vote, VoteKind};
 
+    use chain_types::evidence::Link;
+
     use super::*;
 
     const CONFIG: &str = r#"
@@ -93,6 +98,15 @@ mod tests {
         }
     }
 
+    fn city_proof(evidence: &Evidence, link: Link) -> Vec<u8> {
+        CityProof { evidence: evidence.to_bytes(), link }.to_bytes()
+    }
+
+    fn light_update(evidence: &Evidence) -> Vec<u8> {
+        let Evidence { set_changes, sealing: header, certificate, .. } = evidence.clone();
+        Update { base: 1, set_changes, header, certificate, consistency: vec![Hash::of(b"log")] }.to_bytes()
+    }
+
     /// Objects to begin with; `WRITE_CORPUS=1` writes them to where the fuzzer looks.
     #[test]
     fn an_object_of_each_kind_is_taken() {
@@ -119,6 +133,9 @@ mod tests {
             ("config", CONFIG.as_bytes().to_vec()),
             ("evidence", evidence.to_vec()),
             ("evidence", digest.to_vec()),
+            ("city_proof", city_proof(&proof, Link::Headers(vec![proof.sealing.clone()]))),
+            ("city_proof", city_proof(&proof, Link::Log(vec![Hash::of(b"log")]))),
+            ("light_update", light_update(&proof)),
         ];
         all.extend(gossip::samples().into_iter().map(|bytes| ("gossip", bytes)));
         all.extend(consensus::samples().into_iter().map(|bytes| ("consensus", bytes)));
