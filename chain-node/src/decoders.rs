@@ -3,7 +3,8 @@
 
 use chain_types::encoding::{Decode, Encode, from_slice};
 use chain_types::evidence::package::{Package, verify_file};
-use chain_types::evidence::{Evidence, Inputs};
+use chain_types::evidence::{CityProof, Evidence, Inputs};
+use chain_types::light::Update;
 use chain_types::manifest::ChainPart;
 use chain_types::{Block, CommitCertificate, Genesis, Transaction, ValidatorSet};
 
@@ -22,6 +23,8 @@ pub const ALL: &[(&str, Decoder)] = &[
     ("genesis", one_form::<Genesis>),
     ("evidence", one_form::<Evidence>),
     ("package", package),
+    ("city_proof", one_form::<CityProof>),
+    ("light_update", one_form::<Update>),
     ("manifest", manifest),
     ("gossip", gossip::decodes),
     ("consensus", consensus::decodes),
@@ -81,6 +84,8 @@ mod tests {
     use chain_types::encoding::{Value, to_vec};
     use chain_types::{Call, Fingerprint, Hash, Vote, VoteKind};
 
+    use chain_types::evidence::Link;
+
     use super::*;
 
     const CONFIG: &str = r#"
@@ -108,6 +113,15 @@ mod tests {
             method: "digests".into(),
             args: Value::Map(vec![("digests".into(), Value::Array(vec![Value::Bytes(vec![3; 32])]))]),
         }
+    }
+
+    fn city_proof(evidence: &Evidence, link: Link) -> Vec<u8> {
+        CityProof { evidence: evidence.to_bytes(), link }.to_bytes()
+    }
+
+    fn light_update(evidence: &Evidence) -> Vec<u8> {
+        let Evidence { set_changes, sealing: header, certificate, .. } = evidence.clone();
+        Update { base: 1, set_changes, header, certificate, consistency: vec![Hash::of(b"log")] }.to_bytes()
     }
 
     /// Objects to begin with; `WRITE_CORPUS=1` writes them to where the fuzzer looks.
@@ -138,6 +152,9 @@ mod tests {
             ("evidence", digest.to_vec()),
             ("package", include_bytes!("../types/testdata/package/digest.evp").to_vec()),
             ("package", include_bytes!("../types/testdata/package/statement.evp").to_vec()),
+            ("city_proof", city_proof(&proof, Link::Headers(vec![proof.sealing.clone()]))),
+            ("city_proof", city_proof(&proof, Link::Log(vec![Hash::of(b"log")]))),
+            ("light_update", light_update(&proof)),
         ];
         all.extend(gossip::samples().into_iter().map(|bytes| ("gossip", bytes)));
         all.extend(consensus::samples().into_iter().map(|bytes| ("consensus", bytes)));

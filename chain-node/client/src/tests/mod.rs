@@ -1,6 +1,7 @@
 //! What the client promises: true answers are returned, no lie ever is, and one honest validator is enough.
 
 mod chain;
+mod city;
 mod server;
 
 use std::sync::atomic::Ordering;
