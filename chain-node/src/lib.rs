@@ -31,3 +31,6 @@ pub mod cli;
 pub mod decoders;
 pub mod node;
 pub mod telemetry;
+
+#[cfg(test)]
+mod sample;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-// The default allocator keeps what a burst of transactions needed; a validator should be small again a minute later.
+// The default allocator keeps what a burst of transactions needed; a validator should be small again a minute later. It
+// serves RocksDB's C++ as well (the crate's feature for unprefixed names): most of what was kept was RocksDB's.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

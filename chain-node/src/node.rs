@@ -24,6 +24,8 @@ use crate::store::{Retention, Store, StoreError};
 
 /// Peers need two heartbeats of both holders of a key to tell.
 const LISTEN_FIRST: Duration = Duration::from_secs(10);
+/// A chain without a block for so long is at rest.
+const AT_REST: Duration = Duration::from_secs(20);
 
 /// Why the node ended. Supervisors decide by [`NodeError::exit_code`].
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +126,7 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<Ende
     if ledger.store().archive().is_some() {
         tokio::spawn(archive_old_blocks(ledger.clone()));
     }
+    tokio::spawn(settle_at_rest(ledger.clone()));
     let (stop, stopping) = watch::channel(false);
     let parts =
         Parts { ledger: ledger.clone(), mempool, admission, gossip, progress, peers, heartbeat, guard: guard.clone() };
@@ -258,6 +261,20 @@ async fn archive_old_blocks(ledger: Arc<Ledger>) {
         tokio::time::sleep(Duration::from_secs(2)).await;
         if tip.changed().await.is_err() {
             return;
+        }
+    }
+}
+
+/// Once no block has come for a while, what the load before left in memory goes into tables.
+async fn settle_at_rest(ledger: Arc<Ledger>) {
+    let mut tip = ledger.watch_tip();
+    while tip.changed().await.is_ok() {
+        while let Ok(Ok(())) = tokio::time::timeout(AT_REST, tip.changed()).await {}
+        let store = ledger.clone();
+        match tokio::task::spawn_blocking(move || store.store().settle()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(e)) => tracing::error!(error = %e, "memtables stay in memory"),
+            Err(e) => tracing::error!(error = %e, "the writing of memtables ended"),
         }
     }
 }

@@ -7,6 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createRequire } from 'node:module';
+import { after, before } from 'node:test';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -198,4 +199,26 @@ export class Visitor {
     await this.context.close();
     assert.deepEqual(this.faults, []);
   }
+}
+
+/** A city with real chains and a browser for the tests of one file: started before them, ended after them. */
+export function city() {
+  const node = process.env.NODE_BIN ?? process.env.CITYCHAIN_NODE_BIN;
+  const city = { arrive: (options) => Visitor.arrive(city.browser, city.site, options) };
+  before(async () => { [city.site, city.browser] = await Promise.all([startConsole({ env: node ? { CITYCHAIN_NODE_BIN: node } : {} }), startBrowser()]); });
+  after(async () => { await city.browser?.close(); await city.site?.stop(); });
+  return city;
+}
+
+/** Deploys a template of the catalog as it is offered, and waits until it has passed its own acceptance checks. */
+export async function deploy(visitor, id) {
+  const { page } = visitor;
+  await until('the chain can carry an application', async () => { await visitor.go(`/catalog/${id}/deploy`); return page.locator('#field-chain option:not([disabled])').count(); }, 90000);
+  await visitor.look(`${id}-deploy`);
+  const asked = Date.now();
+  await Promise.all([page.waitForNavigation(), page.click('main button[type=submit]')]);
+  await until('it is usable', async () => /立即打开|运行中/.test(await visitor.text()), 30000);
+  console.log(`usable after ${Date.now() - asked} ms`);
+  await until('every step is done', async () => { const text = await visitor.text('#progress'); assert.doesNotMatch(text, /失败/); return /运行中/.test(text); }, 60000);
+  await visitor.look(`${id}-deployed`);
 }

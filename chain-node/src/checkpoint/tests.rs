@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use chain_types::crypto::SigningKey;
 use chain_types::encoding::{Decode, Encode};
-use chain_types::genesis::{Genesis, Governance, Membership};
+use chain_types::genesis::Genesis;
 use chain_types::tlog::{self, Policy, SignedCheckpoint};
 use chain_types::{Hash, PublicKey, Validator, ValidatorSet};
 use proptest::prelude::*;
@@ -13,26 +13,14 @@ use super::board::{Board, Heard};
 use super::endorsement::{Endorsement, Signer};
 use super::moment::opens_a_second;
 use super::record::{Permission, Record, RecordError, permission};
+use crate::sample;
 
 fn key(n: u8) -> SigningKey {
     SigningKey::from_seed(&[n; 32])
 }
 
 fn genesis() -> Genesis {
-    Genesis {
-        chain_id: "city.tenant.main".into(),
-        profile: "intl".into(),
-        rules: 1,
-        time_ms: 1_800_000_000_000,
-        governance: Governance::Platform,
-        membership: Membership::Delegated,
-        heartbeat_ms: 600_000,
-        trusting_period_ms: 1,
-        steward: PublicKey([1; 32]),
-        validators: Vec::new(),
-        organisations: Vec::new(),
-        operator: "bureau".into(),
-    }
+    sample::genesis(&[], PublicKey([1; 32]), 1_800_000_000_000)
 }
 
 fn signer(n: u8) -> Signer {

@@ -2,11 +2,12 @@
 
 use chain_types::crypto::SigningKey;
 use chain_types::encoding::Encode;
-use chain_types::genesis::{Genesis, GenesisOrganisation, GenesisValidator, Governance, Membership, Text};
+use chain_types::genesis::Genesis;
 use chain_types::membership::{Change, NewValidator, ValidatorKeys};
-use chain_types::{Call, CommitCertificate, Custody, Hash, Transaction, Validator, Value, Vote, VoteKind};
+use chain_types::{Call, CommitCertificate, Hash, Transaction, Value, Vote, VoteKind};
 
 use super::*;
+use crate::sample;
 
 struct Chain {
     ledger: Ledger,
@@ -17,30 +18,8 @@ struct Chain {
 impl Chain {
     fn new() -> Self {
         let key = SigningKey::from_seed(&[1; 32]);
-        let public = key.public();
-        let validator = Validator {
-            consensus_key: public,
-            cosigner_key: public,
-            log_key: public,
-            power: 1,
-            organisation: "bureau".into(),
-        };
-        let title = Text { zh: "局".into(), en: "Bureau".into() };
-        let (id, custody) = ("bureau".to_owned(), Custody::Own);
-        let genesis = Genesis {
-            chain_id: "city.tenant.main".into(),
-            profile: "intl".into(),
-            rules: 1,
-            time_ms: 1_000,
-            governance: Governance::Platform,
-            membership: Membership::Delegated,
-            heartbeat_ms: 600_000,
-            trusting_period_ms: 1_000_000,
-            steward: SigningKey::from_seed(&[2; 32]).public(),
-            validators: vec![GenesisValidator { name: "validator-1".into(), validator }],
-            organisations: vec![GenesisOrganisation { id, title, administrator: public, custody }],
-            operator: "bureau".into(),
-        };
+        let steward = SigningKey::from_seed(&[2; 32]).public();
+        let genesis = Genesis { steward, ..sample::genesis(&[key.public()], key.public(), 1_000) };
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(home.path(), &genesis, 16).unwrap();
         Self { ledger: Ledger::open(store).unwrap(), key, _home: home }

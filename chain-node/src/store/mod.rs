@@ -14,6 +14,7 @@ mod proposals;
 mod prune;
 mod read;
 mod sets;
+mod settle;
 mod staging;
 mod tiles;
 mod tree;

@@ -1,20 +1,17 @@
 // The application in a real browser, on a real chain: from product to sale, refusals in plain words, a recall that turns the page red.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { PHONE, Visitor, startBrowser, startConsole, until } from '../../../tests/browser/harness.mjs';
+import { PHONE, city, deploy } from '../../../tests/browser/harness.mjs';
 
 const id = fileURLToPath(new URL('.', import.meta.url)).split('/').filter(Boolean).pop();
 const at = `/applications/${id}`;
 const PRODUCT = '06901234567892';
 const LOT = `${PRODUCT}/20261108-A`;
 
-const node = process.env.NODE_BIN ?? process.env.CITYCHAIN_NODE_BIN;
-let site, browser, codes;
-before(async () => { [site, browser] = await Promise.all([startConsole({ env: node ? { CITYCHAIN_NODE_BIN: node } : {} }), startBrowser()]); });
-after(async () => { await browser?.close(); await site?.stop(); });
-const arrive = (options) => Visitor.arrive(browser, site, options);
+const stage = city();
+let codes;
 const send = (page) => Promise.all([page.waitForNavigation(), page.click('main form[method=post] .btn-primary, main form[method=post] .btn-danger')]);
 const atDesk = async (page, call, text, destination) => {
   await page.fill('#field-codes', text);
@@ -23,21 +20,15 @@ const atDesk = async (page, call, text, destination) => {
 };
 
 test('it is deployed with sample data and passes its acceptance checks', async () => {
-  const visitor = await arrive();
+  const visitor = await stage.arrive();
   const { page } = visitor;
   await visitor.signIn('trace-admin');
-  await until('the chain can carry an application', async () => { await visitor.go(`/catalog/${id}/deploy`); return page.locator('#field-chain option:not([disabled])').count(); }, 90000);
-  const asked = Date.now();
-  await Promise.all([page.waitForNavigation(), page.click('main button[type=submit]')]);
-  await until('it is usable', async () => /立即打开|运行中/.test(await visitor.text()), 30000);
-  console.log(`usable after ${Date.now() - asked} ms`);
-  await until('every step is done', async () => { const text = await visitor.text('#progress'); assert.doesNotMatch(text, /失败/); return /运行中/.test(text); }, 60000);
-  await visitor.look(`${id}-deployed`);
+  await deploy(visitor, id);
   await visitor.leave();
 });
 
 test('a producer registers a product and a lot, commissions codes and ships', async () => {
-  const visitor = (await arrive()).allow(422);
+  const visitor = (await stage.arrive()).allow(422);
   const { page } = visitor;
   await visitor.signIn('trace-officer');
   await visitor.go(`${at}/act/goods/register_product`);
@@ -79,7 +70,7 @@ test('a producer registers a product and a lot, commissions codes and ships', as
 });
 
 test('another organisation receives and sells; what it does not hold, and a second sale, are refused in plain words', async () => {
-  const visitor = (await arrive()).allow(422);
+  const visitor = (await stage.arrive()).allow(422);
   const { page } = visitor;
   await visitor.signIn('trace-seller');
   await visitor.go(`${at}/pages/desk`);
@@ -98,7 +89,7 @@ test('another organisation receives and sells; what it does not hold, and a seco
 });
 
 test('a citizen sees where it comes from, and the page is red within one block of a recall', async () => {
-  const citizen = (await arrive({ viewport: PHONE })).allow(404);
+  const citizen = (await stage.arrive({ viewport: PHONE })).allow(404);
   await citizen.go(`/t/food/${codes[1]}`);
   assert.match(await citizen.text('.verdict'), /正常在售\s*第 1 次查询/);
   await citizen.look(`${id}-public`);
@@ -108,7 +99,7 @@ test('a citizen sees where it comes from, and the page is red within one block o
   await citizen.page.waitForSelector('#proof-result:not([hidden])');
   assert.match(await citizen.text('#proof-result'), /本机核验通过/);
   await citizen.look(`${id}-public-verified`);
-  const regulator = await arrive();
+  const regulator = await stage.arrive();
   await regulator.signIn('trace-officer');
   await regulator.go(`${at}/pages/lot/record?id=${encodeURIComponent(LOT)}`);
   await regulator.page.click('.head >> text=发起召回');
@@ -121,7 +112,7 @@ test('a citizen sees where it comes from, and the page is red within one block o
   assert.match(await citizen.text('.verdict'), /召回中/);
   assert.ok(await citizen.page.locator('.verdict.bad').count());
   await citizen.look(`${id}-public-recalled`);
-  const plain = await arrive({ viewport: PHONE, javaScript: false });
+  const plain = await stage.arrive({ viewport: PHONE, javaScript: false });
   await plain.go(`/t/food/${codes[0]}`);
   assert.match(await plain.text('.verdict'), /召回中.*第 \d+ 次查询/s);
   await plain.leave();
@@ -134,7 +125,7 @@ test('a citizen sees where it comes from, and the page is red within one block o
 });
 
 test('in English and dark the pages are whole', async () => {
-  const visitor = await arrive({ lang: 'en', theme: 'dark' });
+  const visitor = await stage.arrive({ lang: 'en', theme: 'dark' });
   await visitor.signIn('trace-officer');
   for (const path of [at, `${at}/pages/lots`, `${at}/pages/desk`, `${at}/pages/item/record?id=${codes[0]}&tab=timeline`]) {
     await visitor.go(path);

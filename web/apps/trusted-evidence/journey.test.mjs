@@ -4,44 +4,34 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { PHONE, Visitor, startBrowser, startConsole, until } from '../../../tests/browser/harness.mjs';
+import { PHONE, city, deploy, until } from '../../../tests/browser/harness.mjs';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const id = folder.split('/').filter(Boolean).pop();
 const sample = (name) => join(folder, 'sample', name);
 const files = mkdtempSync(join(tmpdir(), 'citychain-journey-'));
 
-const node = process.env.NODE_BIN ?? process.env.CITYCHAIN_NODE_BIN;
-let site, browser, number;
-before(async () => { [site, browser] = await Promise.all([startConsole({ env: node ? { CITYCHAIN_NODE_BIN: node } : {} }), startBrowser()]); });
-after(async () => { await browser?.close(); await site?.stop(); });
-const arrive = (options) => Visitor.arrive(browser, site, options);
+const stage = city();
+let number;
 
 test('an administrator deploys it with one click, and it is ready after its own acceptance checks', async () => {
-  const visitor = await arrive();
+  const visitor = await stage.arrive();
   const { page } = visitor;
   await visitor.signIn('notary-admin');
   await visitor.go('/catalog');
   await visitor.look(`${id}-catalog`);
   await visitor.go(`/catalog/${id}`);
   await visitor.look(`${id}-template`);
-  await until('the chain can carry an application', async () => { await visitor.go(`/catalog/${id}/deploy`); return page.locator('#field-chain option:not([disabled])').count(); }, 90000);
-  await visitor.look(`${id}-deploy`);
-  const asked = Date.now();
-  await Promise.all([page.waitForNavigation(), page.click('main button[type=submit]')]);
-  await until('it is usable', async () => /立即打开|运行中/.test(await visitor.text()), 30000);
-  console.log(`usable after ${Date.now() - asked} ms`);
-  await until('every step is done', async () => { const text = await visitor.text('#progress'); assert.doesNotMatch(text, /失败/); return /运行中/.test(text); }, 60000);
-  await visitor.look(`${id}-deployed`);
+  await deploy(visitor, id);
   await page.click('text=显示密钥');
   assert.match(await visitor.text('#key-curl'), /Authorization: Bearer/);
   await visitor.leave();
 });
 
 test('files become a number within five seconds, without leaving the machine', async () => {
-  const visitor = (await arrive()).allow(422);
+  const visitor = (await stage.arrive()).allow(422);
   const { page } = visitor;
   writeFileSync(join(files, 'own.txt'), `original ${Date.now()}\n`);
   writeFileSync(join(files, 'changed.txt'), `original ${Date.now()}!\n`);
@@ -75,7 +65,7 @@ test('files become a number within five seconds, without leaving the machine', a
 });
 
 test('a citizen checks by file and by number, and the own device verifies the proofs', async () => {
-  const visitor = (await arrive({ viewport: PHONE })).allow(404, 422);
+  const visitor = (await stage.arrive({ viewport: PHONE })).allow(404, 422);
   const { page } = visitor;
   await visitor.go('/v');
   await visitor.look(`${id}-public`);
@@ -101,7 +91,7 @@ test('a citizen checks by file and by number, and the own device verifies the pr
 });
 
 test('a package that was changed on its way fails on the reader\'s device', async () => {
-  const visitor = await arrive({ viewport: PHONE });
+  const visitor = await stage.arrive({ viewport: PHONE });
   const { page } = visitor;
   await visitor.go(`/v/${number}`);
   await page.route('**/evidence/**', async (route) => {
@@ -117,7 +107,7 @@ test('a package that was changed on its way fails on the reader\'s device', asyn
 });
 
 test('without JavaScript the server\'s verdict stands, and a fingerprint can be typed', async () => {
-  const visitor = await arrive({ viewport: PHONE, javaScript: false });
+  const visitor = await stage.arrive({ viewport: PHONE, javaScript: false });
   await visitor.go(`/v/${number}`);
   assert.match(await visitor.text('.verdict'), /已存证/);
   await visitor.look(`${id}-public-no-script`);
@@ -125,7 +115,7 @@ test('without JavaScript the server\'s verdict stands, and a fingerprint can be 
 });
 
 test('in English and dark the pages are whole', async () => {
-  const visitor = await arrive({ lang: 'en', theme: 'dark' });
+  const visitor = await stage.arrive({ lang: 'en', theme: 'dark' });
   await visitor.signIn('notary-officer');
   for (const path of ['/catalog', `/applications/${id}`, `/applications/${id}/pages/mine`, `/applications/${id}/act/evidence/anchor`, `/applications/${id}/members`]) {
     await visitor.go(path);
@@ -135,15 +125,15 @@ test('in English and dark the pages are whole', async () => {
 });
 
 test('another tenant does not find it', async () => {
-  const visitor = (await arrive()).allow(404);
+  const visitor = (await stage.arrive()).allow(404);
   await visitor.signIn('trace-officer');
   for (const path of [`/applications/${id}`, `/applications/${id}/pages/mine`, `/applications/${id}/act/evidence/anchor`]) assert.equal(await visitor.go(path), 404, path);
   await visitor.leave();
 });
 
 test('it survives a console that is killed, and removing it keeps its history', async () => {
-  await site.restart('SIGKILL');
-  const visitor = (await arrive()).allow(404, 503);
+  await stage.site.restart('SIGKILL');
+  const visitor = (await stage.arrive()).allow(404, 503);
   const { page } = visitor;
   await visitor.signIn('notary-admin');
   await until('the chain is found again', async () => (await visitor.go(`/applications/${id}/pages/record/record?id=${number}`)) === 200, 60000);

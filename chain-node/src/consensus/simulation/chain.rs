@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use chain_types::crypto::SigningKey;
-use chain_types::genesis::{Genesis, GenesisOrganisation, GenesisValidator, Governance, Membership, Text};
-use chain_types::{Call, Custody, Hash, Transaction, Validator, Value};
+use chain_types::genesis::Genesis;
+use chain_types::{Call, Hash, Transaction, Value};
 
 use super::super::signing::ChainVerifier;
 use super::Bug;
@@ -15,6 +15,7 @@ use super::faults::Faults;
 use super::node::{self, Node};
 use super::random::Random;
 use super::verifier::Memo;
+use crate::sample;
 use crate::store::Store;
 
 /// The world's clock when a run starts; genesis lies a second before.
@@ -33,7 +34,8 @@ pub fn make(faults: &Faults, bug: Bug, random: &mut Random) -> Chain {
     // Place in the set and number of the node are one.
     keys.sort_by_key(SigningKey::public);
     let administrator = key(random);
-    let genesis = genesis(&keys, &administrator);
+    let public: Vec<_> = keys.iter().map(SigningKey::public).collect();
+    let genesis = sample::genesis(&public, administrator.public(), START_MS - 1_000);
     let fingerprint = genesis.fingerprint();
     let clock = Arc::new(AtomicU64::new(START_MS));
     // One memory of checked signatures serves all nodes; it looks out for nobody's key.
@@ -94,36 +96,6 @@ fn digests(random: &mut Random) -> Value {
     let many = random.between(1, 3);
     let one = |_| Value::Bytes(Hash::of(&random.next().to_be_bytes()).0.to_vec());
     Value::Map(vec![("digests".into(), Value::Array((0..many).map(one).collect()))])
-}
-
-fn genesis(keys: &[SigningKey], administrator: &SigningKey) -> Genesis {
-    let validators = keys.iter().enumerate().map(|(n, key)| {
-        let (public, name) = (key.public(), format!("validator-{}", n + 1));
-        let validator = Validator {
-            consensus_key: public,
-            cosigner_key: public,
-            log_key: public,
-            power: 1,
-            organisation: "bureau".into(),
-        };
-        GenesisValidator { name, validator }
-    });
-    let title = Text { zh: "局".into(), en: "Bureau".into() };
-    let (id, administrator, custody) = ("bureau".to_owned(), administrator.public(), Custody::Own);
-    Genesis {
-        chain_id: "city.tenant.main".into(),
-        profile: "intl".into(),
-        rules: 1,
-        time_ms: START_MS - 1_000,
-        governance: Governance::Platform,
-        membership: Membership::Delegated,
-        heartbeat_ms: 600_000,
-        trusting_period_ms: 1_000_000,
-        steward: administrator,
-        validators: validators.collect(),
-        organisations: vec![GenesisOrganisation { id, title, administrator, custody }],
-        operator: "bureau".into(),
-    }
 }
 
 /// For the planted bug that takes chance from elsewhere.
