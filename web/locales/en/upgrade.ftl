@@ -38,5 +38,5 @@ deployment-step-compatible = Compatible
 deployment-step-upgrade = Upgraded on the chain
 deployment-step-new-roles = New roles
 deployment-step-new-checks = New acceptance checks
-audit-application-upgrade = upgrade an application
-audit-application-withdraw-upgrade = give an upgrade up
+audit-application-upgrade = Upgrade an application
+audit-application-withdraw-upgrade = Give an upgrade up
