@@ -3,5 +3,8 @@
 
 mod apps;
 mod client;
+mod deployment;
+mod provisioning;
+mod scans;
 mod site;
 mod upgrade;

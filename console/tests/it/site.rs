@@ -48,6 +48,14 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
 impl Site {
     /// A city with an empty catalog, on a database of its own: the home's, or the one that is given.
     pub async fn start(database: Option<String>) -> Self {
+        let mut site = Self::prepare(database).await;
+        site.launch().await;
+        site.chain_works().await;
+        site
+    }
+
+    /// The same before its first start: no chain has been made.
+    pub async fn prepare(database: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("apps")).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -62,22 +70,24 @@ impl Site {
         let passwords = accounts.iter().map(|one| (text(&one["login"]), text(&one["password"]))).collect();
         let db = Db::open(&address).await.unwrap();
         let url = format!("http://{listen}");
-        let mut site = Self { folder, url, listen, database, passwords, child: None, db };
-        site.launch().await;
-        site.chain_works().await;
-        site
+        Self { folder, url, listen, database, passwords, child: None, db }
     }
 
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
-    /// Starts the console and waits until it answers.
-    pub async fn launch(&mut self) {
+    /// Starts the console.
+    pub fn spawn(&mut self) {
         let log =
             fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("console.log")).unwrap();
         let mut serve = command(self.folder.path(), &self.listen, self.database.as_deref());
         self.child = Some(serve.arg("serve").stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    }
+
+    /// Starts the console and waits until it answers.
+    pub async fn launch(&mut self) {
+        self.spawn();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("{}/readyz", self.url);
         until("the console is ready", async || {
@@ -100,7 +110,7 @@ impl Site {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    async fn chain_works(&self) {
+    pub async fn chain_works(&self) {
         until("the chain works", async || {
             let status = self.status(CHAIN);
             matches!(status["phase"].as_str(), Some("healthy" | "idle")).then_some(())

@@ -2,6 +2,8 @@
 
 /// Letters with a number each, a public page, two checks: version 1.0.0.
 pub const LETTERS: &str = include_str!("letters.yaml");
+/// Goods whose public page counts how often a code is looked up.
+pub const GOODS: &str = include_str!("goods.yaml");
 
 /// `LETTERS` with one thing after another changed; each must be there.
 pub fn letters(changes: &[(&str, &str)]) -> String {
