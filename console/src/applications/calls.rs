@@ -42,16 +42,24 @@ pub struct Made {
     pub committed: Committed,
 }
 
-/// A call of a deployment: made once, whoever asks again gets the same result.
-pub async fn once(app: &App, deployed: &Deployed, step: &str, signer: &Signer, call: Call<'_>) -> Result<Made> {
+/// A call that was made before, and what it came to.
+pub async fn made(app: &App, deployed: &Deployed, step: &str) -> Result<Option<Made>> {
     let known: Option<(String,)> =
         sqlx::query_as("select root from application_call where application = $1 and step = $2")
             .bind(deployed.name())
             .bind(step)
             .fetch_optional(app.db.pool())
             .await?;
-    if let Some((root,)) = known {
-        return settled(app, root.parse().map_err(anyhow::Error::from)?).await;
+    match known {
+        Some((root,)) => settled(app, root.parse().map_err(anyhow::Error::from)?).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A call of a deployment: made once, whoever asks again gets the same result.
+pub async fn once(app: &App, deployed: &Deployed, step: &str, signer: &Signer, call: Call<'_>) -> Result<Made> {
+    if let Some(made) = made(app, deployed, step).await? {
+        return Ok(made);
     }
     let signed =
         outbox::sign(app, &deployed.row.chain, signer, (call.app, call.instance, call.method), call.args).await?;

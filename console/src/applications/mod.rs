@@ -1,7 +1,7 @@
 //! Applications: wanted by an object, carried out by [`worker`], used through pages that are made from the manifest. Nothing here knows a
 //! template by name; what the native modules keep and ask is written down in [`records`] and [`arguments`].
 //!
-//! Reading order: [`object`] → [`worker`] → [`steps`] → [`steplist`]; then [`calls`] (who signs, once only), [`people`], [`arguments`],
+//! Reading order: [`object`] → [`worker`] → [`steps`] → [`steplist`]; [`upgrade`]; then [`calls`] (who signs, once only), [`people`], [`arguments`],
 //! [`records`], [`shown`], [`public`], [`scans`].
 
 pub mod arguments;
@@ -14,6 +14,7 @@ pub mod scans;
 pub mod shown;
 mod steplist;
 mod steps;
+pub mod upgrade;
 pub mod verdict;
 pub mod worker;
 
@@ -48,10 +49,12 @@ pub struct Row {
     pub created_by: String,
     pub created_ms: i64,
     pub changed_ms: i64,
+    /// See [`upgrade::Upgrade`].
+    pub upgrade_json: Option<String>,
 }
 
 const COLUMNS: &str = "select name, tenant, chain, template, version, owner, answers_json, sample_data, manifest, state, steps_json, \
-                       created_by, created_ms, changed_ms from application";
+                       created_by, created_ms, changed_ms, upgrade_json from application";
 
 /// An application with its manifest, answers filled in.
 #[derive(Clone, Debug)]
@@ -72,10 +75,18 @@ impl Row {
 
     /// Installed and its roles bound: pages work, even while samples and checks still run.
     pub fn usable(&self) -> bool {
-        use operator_api::{StepState, steps::deployment};
-        self.state == "ready"
-            || self.steps().iter().any(|step| step.id == deployment::ROLES && step.state == StepState::Done)
-                && matches!(self.state.as_str(), "deploying" | "failed")
+        usable(&self.state, &self.steps())
+    }
+}
+
+/// An application that is being upgraded, or whose upgrade failed, works on in the version that its chain has.
+fn usable(state: &str, steps: &[Step]) -> bool {
+    use operator_api::{StepState, steps::deployment};
+    let bound = || steps.iter().any(|step| step.id == deployment::ROLES && step.state == StepState::Done);
+    match state {
+        "ready" | "upgrading" | "upgrade-failed" => true,
+        "deploying" | "failed" => bound(),
+        _ => false,
     }
 }
 

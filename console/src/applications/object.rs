@@ -74,8 +74,7 @@ pub fn remove(app: &App, name: &str) {
 pub async fn create(app: &App, principal: &Principal, wanted: Wanted<'_>) -> Result<()> {
     principal.require(Action::DeployApplication, &Resource::Tenant(&wanted.tenant))?;
     let template = &wanted.listed.template;
-    let answers: serde_json::Map<String, Json> =
-        wanted.answers.iter().map(|(name, answer)| (name.clone(), answer_json(answer))).collect();
+    let answers = answers_json(&wanted.answers);
     let spec = ApplicationSpec {
         chain: object_name(&wanted.chain),
         template: template.id.parse().map_err(|_| anyhow::anyhow!("a template's id is a name"))?,
@@ -106,12 +105,14 @@ pub async fn create(app: &App, principal: &Principal, wanted: Wanted<'_>) -> Res
     Ok(())
 }
 
-fn answer_json(answer: &Answer) -> Json {
-    match answer {
+/// Answers as an object has them.
+pub fn answers_json(answers: &Answers) -> serde_json::Map<String, Json> {
+    let one = |answer: &Answer| match answer {
         Answer::Boolean(value) => json!(value),
         Answer::Integer(value) => json!(value),
         Answer::Text(value) => json!(value),
-    }
+    };
+    answers.iter().map(|(name, answer)| (name.clone(), one(answer))).collect()
 }
 
 async fn insert(tx: &mut Tx, object: &Application, tenant: &Name, manifest: &str, by: &str) -> Result<()> {
@@ -179,18 +180,22 @@ pub async fn delete(app: &App, principal: &Principal, name: &str, typed: &str) -
     Ok(())
 }
 
-/// Has a failed deployment go on from the step that failed. Calls that failed are made anew, others are not.
+/// Has a failed deployment or upgrade go on from the step that failed. Calls that failed are made anew, others are not.
 pub async fn retry(app: &App, principal: &Principal, name: &str) -> Result<()> {
     let deployed = super::find(app, principal, name, Action::DeployApplication).await?;
-    if deployed.row.state != "failed" {
-        return Ok(());
-    }
+    let (failed, again) = match deployed.row.state.as_str() {
+        "failed" => ("failed", "deploying"),
+        "upgrade-failed" => ("upgrade-failed", "upgrading"),
+        _ => return Ok(()),
+    };
     let mut tx = app.db.write().await?;
     let entry = Entry::done("application.retry", "application", name).of(Some(&deployed.tenant));
     audit::record(&mut tx, Actor::Person(principal), entry).await?;
-    sqlx::query("update application set state = 'deploying', changed_ms = $1 where name = $2 and state = 'failed'")
+    sqlx::query("update application set state = $1, changed_ms = $2 where name = $3 and state = $4")
+        .bind(again)
         .bind(now_ms())
         .bind(name)
+        .bind(failed)
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;

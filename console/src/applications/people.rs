@@ -151,7 +151,7 @@ pub async fn role_key(app: &App, signer: &Signer) -> Result<PublicKey> {
 #[derive(Clone, Debug, Default)]
 pub struct Person {
     pub organisation: String,
-    /// Assigned and admitted; before the first act, what will be assigned.
+    /// What the organisation is admitted to: assigned to the person at the next act, if it is not yet.
     pub roles: Roles,
 }
 
@@ -192,14 +192,15 @@ pub async fn person(app: &App, deployed: &Deployed, principal: &Principal) -> Re
         None => None,
     };
     let mut roles = match assigned {
-        Some(assigned) => assigned.intersection(&admitted).cloned().collect(),
-        None => admitted,
+        // Taken away from this person on chain.
+        Some(assigned) if assigned.is_empty() => assigned,
+        _ => admitted,
     };
     roles.retain(|role| !for_programs(deployed, role));
     Ok(Person { organisation, roles })
 }
 
-/// The person's key on this chain, bound to the organisation and with roles in the application. Both are made at the first act.
+/// The person's key on this chain, bound to the organisation and with roles in the application. All of it is made at the first act that needs it.
 pub async fn signer_of(app: &App, deployed: &Deployed, principal: &Principal) -> Result<Signer> {
     principal.require(Action::UseApplication, &Resource::Tenant(&deployed.tenant))?;
     let organisation = principal.organisation.clone().filter(|_| principal.tenant.as_ref() == Some(&deployed.tenant));
@@ -219,7 +220,9 @@ pub async fn signer_of(app: &App, deployed: &Deployed, principal: &Principal) ->
         as_administrator(app, deployed, &organisation, bind(kid, &label)?).await?;
     }
     let assigned = client.state_value(&assignment_key(deployed.name(), &kid)).await.map_err(|_| unreachable())?;
-    if assigned.is_none() {
+    let assigned: Option<Roles> = assigned.map(|value| from_slice(&value.value).unwrap_or_default());
+    // Roles that the organisation was admitted to since the person's last act, by a newer version say, are added.
+    if assigned.is_none_or(|assigned| !assigned.is_empty() && !roles.is_subset(&assigned)) {
         as_administrator(app, deployed, &organisation, assign(deployed.name(), kid, &roles)?).await?;
     }
     Ok(signer)

@@ -72,7 +72,7 @@ pub async fn run(app: App) {
 pub async fn flush(app: &App) -> Result<()> {
     settle(app).await?;
     for row in rows(app, None, "").await? {
-        if row.state != "ready" {
+        if !row.usable() {
             continue;
         }
         let deployed = Deployed::of(row)?;
@@ -149,22 +149,40 @@ async fn send(app: &App, deployed: &Deployed, instance: &str) -> Result<()> {
     Ok(())
 }
 
-/// Batches with an outcome: those on the chain are forgotten, those that never will be are counted again.
+/// Batches with an outcome: those in a block are forgotten, those that never will be in one are counted again.
 async fn settle(app: &App) -> Result<()> {
     let batches: Vec<(String,)> =
         sqlx::query_as("select distinct batch from scan_count where batch <> ''").fetch_all(app.db.pool()).await?;
     for (batch,) in batches {
         let outcome = outbox::find(app, &batch).await?.map(|standing| standing.outcome);
-        let arrived = matches!(&outcome, Some(Outcome::Committed(committed)) if committed.applied);
-        if matches!(outcome, Some(Outcome::Waiting { .. })) {
-            continue;
-        }
         let mut tx = app.db.write().await?;
-        if !arrived {
-            tracing::warn!(%batch, "a batch of counted scans was not taken by its chain and is dropped");
+        match outcome {
+            Some(Outcome::Waiting { .. }) => continue,
+            Some(Outcome::Committed(committed)) => {
+                if let Some(refusal) = committed.refusal {
+                    // The chain's last word; sent again it would be refused again.
+                    tracing::error!(%batch, reason = %refusal.code, "the chain refused a batch of counted scans; it is dropped");
+                }
+            }
+            Some(Outcome::Rejected { .. } | Outcome::Expired) | None => {
+                tracing::warn!(%batch, "a batch of counted scans came into no block; it is counted again");
+                count_again(&mut tx, &batch).await?;
+            }
         }
         sqlx::query("delete from scan_count where batch = $1").bind(&batch).execute(&mut *tx).await?;
         tx.commit().await?;
     }
+    Ok(())
+}
+
+async fn count_again(tx: &mut crate::db::Tx, batch: &str) -> Result<()> {
+    sqlx::query(
+        "insert into scan_count (application, instance, code, batch, count, last_ms)
+         select application, instance, code, '', count, last_ms from scan_count where batch = $1
+         on conflict (application, instance, code, batch) do update set count = scan_count.count + excluded.count",
+    )
+    .bind(batch)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }

@@ -38,8 +38,8 @@ pub struct Words<'a> {
 pub fn status_of(state: &str) -> &'static str {
     match state {
         "active" | "anchored" | "ready" | "closed" => "ok",
-        "in_transit" | "deploying" => "info",
-        "recalled" | "open" | "failed" => "bad",
+        "in_transit" | "deploying" | "upgrading" => "info",
+        "recalled" | "open" | "failed" | "upgrade-failed" => "bad",
         "withdrawn" | "sold" | "suspended" => "warn",
         _ => "idle",
     }

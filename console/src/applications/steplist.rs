@@ -26,6 +26,23 @@ const PAGE_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Default)]
 pub struct Saved(Map<String, Json>);
 
+impl Saved {
+    fn keep(&mut self, name: &str, made: &calls::Made) {
+        let fields = made.committed.events.iter().filter_map(|event| event.fields.as_object().cloned()).flatten();
+        self.0.insert(name.to_owned(), Json::Object(fields.collect()));
+    }
+
+    /// What a step gave when it was carried out, at an earlier deployment.
+    pub async fn recall(&mut self, app: &App, deployed: &Deployed, name: &str, step: &Step) -> Result<()> {
+        if let Step::Call { save: Some(save), .. } = step
+            && let Some(made) = calls::made(app, deployed, name).await?
+        {
+            self.keep(save, &made);
+        }
+        Ok(())
+    }
+}
+
 /// Who stands for whom in a list of steps.
 pub struct Cast {
     pub own: String,
@@ -100,9 +117,7 @@ pub async fn carry_out(
                 calls::forget(app, deployed, name).await?;
             }
             if let (Ok(()), Some(save)) = (&outcome, save) {
-                let fields =
-                    made.committed.events.iter().filter_map(|event| event.fields.as_object().cloned()).flatten();
-                saved.0.insert(save.clone(), Json::Object(fields.collect()));
+                saved.keep(save, &made);
             }
             Ok(outcome)
         }

@@ -32,11 +32,11 @@ pub struct Report {
 /// A step failed for a reason that people can do something about; other errors are difficulties of the moment.
 pub type Carried = Result<Result<Report, Text>>;
 
-fn said(zh: impl Into<String>, en: impl Into<String>) -> Carried {
+pub(super) fn said(zh: impl Into<String>, en: impl Into<String>) -> Carried {
     Ok(Ok(Report { detail: Some(Text::new(zh, en)), link: None }))
 }
 
-fn refused(zh: impl Into<String>, en: impl Into<String>) -> Carried {
+pub(super) fn refused(zh: impl Into<String>, en: impl Into<String>) -> Carried {
     Ok(Err(Text::new(zh, en)))
 }
 
@@ -80,7 +80,7 @@ async fn quota(app: &App, deployed: &Deployed) -> Carried {
     )
 }
 
-async fn chain(app: &App, deployed: &Deployed) -> Carried {
+pub(super) async fn chain(app: &App, deployed: &Deployed) -> Carried {
     let name = Name::parse(&deployed.row.chain).ok_or(Error::NotFound)?;
     let Some(entry) = app.chains.find(&object_name(&name)) else {
         return refused("这条链已不存在。", "The chain does not exist any more.");
@@ -126,8 +126,9 @@ async fn chain(app: &App, deployed: &Deployed) -> Carried {
     Ok(Ok(report))
 }
 
+/// Arguments of `application.install` and `application.upgrade`.
 #[derive(Serialize)]
-struct Install<'a> {
+struct VersionArgs<'a> {
     app: &'a str,
     template: &'a str,
     version: Version,
@@ -141,43 +142,57 @@ struct Named<'a> {
     app: &'a str,
 }
 
-async fn install(app: &App, deployed: &Deployed) -> Carried {
+/// What the chain is told of a version.
+pub(super) fn version_args(deployed: &Deployed) -> Result<chain_types::Value> {
     let template = deployed.template();
-    let args = to_value(&Install {
+    let args = to_value(&VersionArgs {
         app: deployed.name(),
         template: &template.id,
         version: template.version,
         manifest: deployed.resolved.chain(),
         console_hash: deployed.resolved.console_hash(),
         answers: deployed.resolved.answers(),
-    })
-    .map_err(|error| anyhow::anyhow!("{error}"))?;
+    });
+    Ok(args.map_err(|error| anyhow::anyhow!("{error}"))?)
+}
+
+async fn install(app: &App, deployed: &Deployed) -> Carried {
+    let args = version_args(deployed)?;
     let owner = administrator(deployed, &deployed.row.owner);
     crate::custody::ensure(app, &owner.tenant, &owner.organisation, &owner.account).await?;
     // Keys of roles are bound beside: they need no application yet.
     let install = calls::once(app, deployed, "install", &owner, Call::chain("application", "install", args));
     let (made, bound) = tokio::join!(install, bind_roles(app, deployed));
     let made = made?;
-    if let Some(refusal) = made.committed.refusal {
+    if let Some(refusal) = &made.committed.refusal {
         // The chain has it from an earlier life of this database: the same manifest is the same application.
         if refusal.code != "app_exists" || !steplist::is_installed(app, deployed).await? {
             calls::forget(app, deployed, "install").await?;
-            let sentence = chain_types::manifest::sentence(&refusal);
+            let sentence = chain_types::manifest::sentence(refusal);
             return refused(sentence.zh, sentence.en);
         }
     }
     bound?;
-    Ok(Ok(Report {
-        detail: Some(Text::new(
-            format!("版本 {}，区块 {}", template.version, made.committed.height),
-            format!("version {}, block {}", template.version, made.committed.height),
-        )),
-        link: Some(format!("/chains/{}/transactions/{}", deployed.row.chain, made.tx)),
-    }))
+    Ok(Ok(in_block(deployed, &made)))
 }
 
-/// Every account of a role that steps or scans use: signer, key, label.
-async fn role_accounts(app: &App, deployed: &Deployed) -> Result<Vec<(Signer, String, PublicKey)>> {
+/// Which version came into which block.
+pub(super) fn in_block(deployed: &Deployed, made: &calls::Made) -> Report {
+    let (version, height) = (&deployed.row.version, made.committed.height);
+    Report {
+        detail: Some(Text::new(format!("版本 {version}，区块 {height}"), format!("version {version}, block {height}"))),
+        link: Some(format!("/chains/{}/transactions/{}", deployed.row.chain, made.tx)),
+    }
+}
+
+/// The account of a role that steps or scans use.
+pub(super) struct RoleAccount {
+    pub signer: Signer,
+    pub role: String,
+    pub key: PublicKey,
+}
+
+pub(super) async fn role_accounts(app: &App, deployed: &Deployed) -> Result<Vec<RoleAccount>> {
     let cast = cast(app, deployed).await?;
     let mut wanted: Vec<(String, String)> = Vec::new();
     for (role, elsewhere) in steplist::actors(deployed) {
@@ -194,25 +209,46 @@ async fn role_accounts(app: &App, deployed: &Deployed) -> Result<Vec<(Signer, St
     for (organisation, role) in wanted {
         let signer = of_role(deployed, &organisation, &role);
         let key = people::role_key(app, &signer).await?;
-        accounts.push((signer, role, key));
+        accounts.push(RoleAccount { signer, role, key });
     }
     Ok(accounts)
 }
 
 async fn bind_roles(app: &App, deployed: &Deployed) -> Result<()> {
     let accounts = role_accounts(app, deployed).await?;
-    let binds = accounts.iter().map(async |(signer, role, key)| {
-        let label: String = format!("{}-{role}", deployed.name()).chars().take(40).collect();
-        let step = format!("bind/{}/{role}", signer.organisation);
-        let by = administrator(deployed, &signer.organisation);
-        expect_applied(calls::once(app, deployed, &step, &by, people::bind(*key, &label)?).await?, &["account_exists"])
-    });
-    try_join_all(binds).await.map(drop)
+    try_join_all(accounts.iter().map(|account| bind(app, deployed, account))).await.map(drop)
 }
 
-fn expect_applied(made: calls::Made, as_good: &[&str]) -> Result<()> {
+/// The account of a role, known to the chain.
+pub(super) async fn bind(app: &App, deployed: &Deployed, account: &RoleAccount) -> Result<()> {
+    let RoleAccount { signer, role, key } = account;
+    let label: String = format!("{}-{role}", deployed.name()).chars().take(40).collect();
+    let step = format!("bind/{}/{role}", signer.organisation);
+    let by = administrator(deployed, &signer.organisation);
+    applied_once(app, deployed, &step, &by, people::bind(*key, &label)?, &["account_exists"]).await
+}
+
+/// The account of a role, with that role.
+pub(super) async fn assign(app: &App, deployed: &Deployed, account: &RoleAccount) -> Result<()> {
+    let RoleAccount { signer, role, key } = account;
+    let call = people::assign(deployed.name(), *key, &Roles::from([role.clone()]))?;
+    let step = format!("assign/{}/{role}", signer.organisation);
+    applied_once(app, deployed, &step, &administrator(deployed, &signer.organisation), call, &[]).await
+}
+
+/// A call that must be applied; one that is refused is made anew at the next try.
+pub(super) async fn applied_once(
+    app: &App,
+    deployed: &Deployed,
+    step: &str,
+    by: &Signer,
+    call: Call<'_>,
+    as_good: &[&str],
+) -> Result<()> {
+    let made = calls::once(app, deployed, step, by, call).await?;
     match made.committed.refusal {
         Some(refusal) if !as_good.contains(&refusal.code.as_str()) => {
+            calls::forget(app, deployed, step).await?;
             Err(anyhow::anyhow!("{}", chain_types::manifest::sentence(&refusal).en).into())
         }
         _ => Ok(()),
@@ -220,7 +256,7 @@ fn expect_applied(made: calls::Made, as_good: &[&str]) -> Result<()> {
 }
 
 /// The owner stands for itself; the first other organisation of the tenant for `@other`.
-async fn cast(app: &App, deployed: &Deployed) -> Result<Cast> {
+pub(super) async fn cast(app: &App, deployed: &Deployed) -> Result<Cast> {
     let organisations = people::organisations(app, deployed).await?;
     Ok(Cast {
         own: deployed.row.owner.clone(),
@@ -228,12 +264,16 @@ async fn cast(app: &App, deployed: &Deployed) -> Result<Cast> {
     })
 }
 
+/// Others of the tenant do what the steps have somebody else do; the owner can change that on the members' page.
+pub(super) fn roles_elsewhere(deployed: &Deployed) -> Roles {
+    let actors = steplist::actors(deployed).into_iter();
+    actors.filter(|(_, elsewhere)| *elsewhere).map(|(role, _)| role).collect()
+}
+
 async fn roles(app: &App, deployed: &Deployed) -> Carried {
     let all: Roles = deployed.resolved.chain().roles.names().map(str::to_owned).collect();
     let organisations = people::organisations(app, deployed).await?;
-    // Others of the tenant do what the steps have somebody else do; the owner can change that on the members' page.
-    let elsewhere: Roles =
-        steplist::actors(deployed).into_iter().filter(|(_, elsewhere)| *elsewhere).map(|(role, _)| role).collect();
+    let elsewhere = roles_elsewhere(deployed);
     let owner = administrator(deployed, &deployed.row.owner);
     let admits = organisations.iter().map(async |organisation| {
         let roles = if *organisation == deployed.row.owner { &all } else { &elsewhere };
@@ -241,19 +281,11 @@ async fn roles(app: &App, deployed: &Deployed) -> Carried {
             return Ok(());
         }
         let call = people::admit(deployed.name(), organisation, roles)?;
-        expect_applied(calls::once(app, deployed, &format!("admit/{organisation}"), &owner, call).await?, &[])
+        applied_once(app, deployed, &format!("admit/{organisation}"), &owner, call, &[]).await
     });
     try_join_all(admits).await?;
     let accounts = role_accounts(app, deployed).await?;
-    let assigns = accounts.iter().map(async |(signer, role, key)| {
-        let call = people::assign(deployed.name(), *key, &Roles::from([role.clone()]))?;
-        let step = format!("assign/{}/{role}", signer.organisation);
-        expect_applied(
-            calls::once(app, deployed, &step, &administrator(deployed, &signer.organisation), call).await?,
-            &[],
-        )
-    });
-    try_join_all(assigns).await?;
+    try_join_all(accounts.iter().map(|account| assign(app, deployed, account))).await?;
     said(
         format!("{} 家机构，{} 个角色", organisations.len(), all.len()),
         format!("{} organisations, {} roles", organisations.len(), all.len()),

@@ -2,12 +2,13 @@
 //! begins, so a console that starts again goes on where it was; pages are told of every change.
 
 use super::steps::{self, Report};
+use super::upgrade::{self, Upgrade};
 use super::{Deployed, Row, object, row};
 use crate::app::App;
 use crate::error::Result;
 use crate::live::{Payload, Topic};
 use crate::time::now_ms;
-use operator_api::steps::deployment;
+use operator_api::steps::{deployment, upgrade as upgrade_ids};
 use operator_api::{Application, ApplicationStatus, Step, StepState, Text};
 use serde_json::json;
 use std::collections::HashMap;
@@ -69,7 +70,10 @@ async fn wanted(app: &App, name: &str) -> Result<Option<Row>> {
         set_state(app, name, "removing").await?;
         row.state = "removing".to_owned();
     }
-    Ok(matches!(row.state.as_str(), "deploying" | "removing").then_some(row))
+    if row.state == "ready" && upgrade::of_object(app, &row, &object).await? {
+        return Ok(self::row(app, name).await?);
+    }
+    Ok(matches!(row.state.as_str(), "deploying" | "upgrading" | "removing").then_some(row))
 }
 
 async fn set_state(app: &App, name: &str, state: &str) -> Result<()> {
@@ -84,26 +88,42 @@ async fn set_state(app: &App, name: &str, state: &str) -> Result<()> {
 
 async fn work(app: App, row: Row) {
     let name = row.name.clone();
-    let removing = row.state == "removing";
-    let outcome = match Deployed::of(row) {
-        Ok(deployed) if removing => remove(&app, &deployed).await,
-        Ok(deployed) => deploy(&app, deployed).await,
-        Err(error) => Err(error),
-    };
+    let outcome = carry_on(&app, row).await;
     if let Err(error) = outcome {
         tracing::warn!(application = %name, error = %format!("{error:#}"), "an application waits; trying again");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
-/// The steps of one deployment as they stand, in SQL and on pages.
+async fn carry_on(app: &App, row: Row) -> Result<()> {
+    match row.state.as_str() {
+        "removing" => remove(app, &Deployed::of(row)?).await,
+        "upgrading" => match Upgrade::of(&row)? {
+            Some(upgrade) => carry_out_upgrade(app, &upgrade, row.steps()).await,
+            None => set_state(app, &row.name, "ready").await,
+        },
+        _ => deploy(app, Deployed::of(row)?).await,
+    }
+}
+
+/// The steps of one deployment or upgrade as they stand, in SQL and on pages.
 struct Progress<'a> {
     app: &'a App,
     deployed: &'a Deployed,
+    /// The version before, during an upgrade.
+    upgrade: Option<&'a Upgrade>,
     steps: Vec<Step>,
 }
 
 impl Progress<'_> {
+    fn busy(&self) -> &'static str {
+        if self.upgrade.is_some() { "upgrading" } else { "deploying" }
+    }
+
+    fn failed(&self) -> &'static str {
+        if self.upgrade.is_some() { "upgrade-failed" } else { "failed" }
+    }
+
     fn change(&mut self, at: usize, state: StepState, detail: Option<Text>) {
         let Some(step) = self.steps.get_mut(at) else { return };
         *step = step.moved_to(state, now_ms().unsigned_abs());
@@ -114,14 +134,18 @@ impl Progress<'_> {
 
     async fn save(&self, state: &str) -> Result<()> {
         let json = serde_json::to_string(&self.steps).map_err(anyhow::Error::from)?;
-        // Somebody may have asked for removal in the meantime; that stands.
-        sqlx::query("update application set steps_json = $1, state = $2, changed_ms = $3 where name = $4 and state <> 'removing'")
-            .bind(json)
-            .bind(state)
-            .bind(now_ms())
-            .bind(self.deployed.name())
-            .execute(self.app.db.pool())
-            .await?;
+        // Somebody may have asked for removal in the meantime; that stands. What is ready is in no upgrade any more.
+        sqlx::query(
+            "update application set steps_json = $1, state = $2, changed_ms = $3,
+                                    upgrade_json = case when $2 = 'ready' then null else upgrade_json end
+             where name = $4 and state <> 'removing'",
+        )
+        .bind(json)
+        .bind(state)
+        .bind(now_ms())
+        .bind(self.deployed.name())
+        .execute(self.app.db.pool())
+        .await?;
         self.tell(state);
         Ok(())
     }
@@ -132,7 +156,7 @@ impl Progress<'_> {
         if let Err(error) = self.app.publish_parts(topic.clone(), "applications/progress_part.html", &data) {
             tracing::error!(%error, "a deployment's progress couldn't be rendered");
         }
-        if matches!(state, "ready" | "failed") {
+        if matches!(state, "ready" | "failed" | "upgrade-failed") {
             self.app.live.publish(topic, Payload::Changed);
             self.app.publish_changed(Topic::tenant(&self.deployed.tenant, "applications"));
         }
@@ -156,19 +180,17 @@ pub fn progress_data(deployed: &Deployed, steps: &[Step], state: &str) -> serde_
             "took_ms": step.took_ms(now),
         })
     };
-    let usable = state == "ready"
-        || steps.iter().any(|step| step.id == deployment::ROLES && step.state == StepState::Done)
-            && state != "removing";
+    let busy = matches!(state, "deploying" | "upgrading");
     let done = steps.iter().filter(|step| step.state == StepState::Done).count();
     let started = steps.iter().filter_map(|step| step.started_ms).min();
     let ended = steps.iter().filter_map(|step| step.ended_ms).max();
-    let took =
-        started.map(|started| if state == "deploying" { now } else { ended.unwrap_or(now) }.saturating_sub(started));
+    let took = started.map(|started| if busy { now } else { ended.unwrap_or(now) }.saturating_sub(started));
     json!({
         "name": deployed.name(),
         "state": state,
         "steps": steps.iter().map(one).collect::<Vec<_>>(),
-        "usable": usable,
+        "usable": super::usable(state, steps),
+        "upgrade": steps.iter().any(|step| step.id == upgrade_ids::UPGRADE),
         "done": done,
         "total": steps.len(),
         "took_ms": took,
@@ -180,7 +202,28 @@ async fn deploy(app: &App, deployed: Deployed) -> Result<()> {
     if steps.is_empty() {
         steps = Step::all_waiting(&deployment::ALL);
     }
-    let mut progress = Progress { app, deployed: &deployed, steps };
+    let mut progress = Progress { app, deployed: &deployed, upgrade: None, steps };
+    if !all_steps(&mut progress).await? {
+        return Ok(());
+    }
+    write_status(app, &deployed, &progress.steps);
+    progress.save("ready").await
+}
+
+/// From the version in force to the higher one. What both versions are stays written until the last step is done.
+async fn carry_out_upgrade(app: &App, upgrade: &Upgrade, steps: Vec<Step>) -> Result<()> {
+    upgrade::align_object(app, &upgrade.to)?;
+    let mut progress = Progress { app, deployed: &upgrade.to, upgrade: Some(upgrade), steps };
+    if !all_steps(&mut progress).await? {
+        return Ok(());
+    }
+    write_status(app, &upgrade.to, &progress.steps);
+    progress.save("ready").await
+}
+
+/// Carries out what is not done yet; whether all of it succeeded.
+async fn all_steps(progress: &mut Progress<'_>) -> Result<bool> {
+    let (app, deployed) = (progress.app, progress.deployed);
     if progress.steps.iter().any(|step| step.state == StepState::Done) {
         // A console that has just started finds its chains first.
         super::people::reachable(app, &deployed.row.chain, Duration::from_secs(60)).await;
@@ -191,36 +234,38 @@ async fn deploy(app: &App, deployed: Deployed) -> Result<()> {
         }
         // One write ends the step before and begins this one.
         progress.change(at, StepState::Running, None);
-        progress.save("deploying").await?;
+        progress.save(progress.busy()).await?;
         let id = progress.steps[at].id.clone();
-        let carried = carry_out(&mut progress, at, &id).await;
-        match carried {
+        let reason = match carry_out(progress, at, &id).await {
             Ok(Ok(report)) => {
                 progress.change(at, StepState::Done, report.detail);
                 progress.steps[at].link = report.link;
+                continue;
             }
-            Ok(Err(reason)) => {
-                progress.change(at, StepState::Failed, Some(reason));
-                return progress.save("failed").await;
-            }
+            Ok(Err(reason)) => reason,
             Err(error) => {
                 tracing::warn!(application = %deployed.name(), step = %id, error = %format!("{error:#}"), "a step of a deployment failed");
-                let reason = reason(app, &error);
-                progress.change(at, StepState::Failed, Some(reason));
-                return progress.save("failed").await;
+                reason(app, &error)
             }
-        }
+        };
+        progress.change(at, StepState::Failed, Some(reason));
+        progress.save(progress.failed()).await?;
+        return Ok(false);
     }
-    write_status(app, &deployed, &progress.steps);
-    progress.save("ready").await
+    Ok(true)
 }
 
 /// Runs a step; details that it tells on its way are shown at once and not stored.
 async fn carry_out(progress: &mut Progress<'_>, at: usize, id: &str) -> Result<std::result::Result<Report, Text>> {
-    let (app, deployed) = (progress.app, progress.deployed);
+    let (app, deployed, upgrade) = (progress.app, progress.deployed, progress.upgrade);
     let (sender, mut receiver) = unbounded_channel();
     let mut tell = move |detail: Text| drop(sender.send(detail));
-    let running = steps::carry_out(app, deployed, id, &mut tell);
+    let running = async {
+        match upgrade {
+            Some(upgrade) => upgrade::steps::carry_out(app, upgrade, id, &mut tell).await,
+            None => steps::carry_out(app, deployed, id, &mut tell).await,
+        }
+    };
     tokio::pin!(running);
     loop {
         tokio::select! {
@@ -228,7 +273,7 @@ async fn carry_out(progress: &mut Progress<'_>, at: usize, id: &str) -> Result<s
             carried = &mut running => return carried,
             Some(detail) = receiver.recv() => {
                 progress.change(at, StepState::Running, Some(detail));
-                progress.tell("deploying");
+                progress.tell(progress.busy());
             }
         }
     }
@@ -246,7 +291,8 @@ fn reason(app: &App, error: &crate::error::Error) -> Text {
 /// The status beside the object, for whoever reads the home; the pages read SQL.
 fn write_status(app: &App, deployed: &Deployed, steps: &[Step]) {
     let public = super::public::pages(deployed).next().map(|(_, page)| page.route.clone());
-    let install = steps.iter().find(|step| step.id == deployment::INSTALL).and_then(|step| step.link.as_ref());
+    let took = |step: &&Step| matches!(step.id.as_str(), deployment::INSTALL | upgrade_ids::UPGRADE);
+    let install = steps.iter().find(took).and_then(|step| step.link.as_ref());
     let status = ApplicationStatus {
         observed_generation: 1,
         steps: steps.to_vec(),

@@ -3,9 +3,11 @@
 pub mod limit;
 pub mod password;
 pub mod policy;
+pub mod roles;
 pub mod session;
 
 pub use policy::{Action, Decision, Resource, Role, may};
+pub use roles::Roles;
 
 use crate::names::Name;
 
@@ -15,7 +17,7 @@ pub struct Principal {
     pub user_id: String,
     pub login: String,
     pub display_name: String,
-    pub role: Role,
+    pub roles: Roles,
     /// `None`: the person works for the city itself.
     pub tenant: Option<Name>,
     pub organisation: Option<String>,

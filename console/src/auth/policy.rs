@@ -6,7 +6,7 @@ use super::Principal;
 use crate::names::Name;
 
 /// What a person is to the city or to a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Runs the city's chains and tenants; reads no tenant's business data.
@@ -133,18 +133,25 @@ pub enum Decision {
     Refuse,
 }
 
-/// The one decision.
+/// The one decision: what any of the person's roles allows. None of them makes another tenant's thing appear.
 pub fn may(who: &Principal, action: Action, resource: &Resource<'_>) -> Decision {
-    decide(who.role, who.tenant.as_ref(), action, resource)
+    if hidden(who.tenant.as_ref(), resource) {
+        return Decision::Hide;
+    }
+    let allowed = who.roles.iter().any(|role| decide(role, who.tenant.as_ref(), action, resource) == Decision::Allow);
+    if allowed { Decision::Allow } else { Decision::Refuse }
+}
+
+/// Whether it belongs to another tenant.
+fn hidden(of: Option<&Name>, resource: &Resource<'_>) -> bool {
+    matches!((of, resource), (Some(own), Resource::Tenant(other)) if own != *other)
 }
 
 fn decide(role: Role, of: Option<&Name>, action: Action, resource: &Resource<'_>) -> Decision {
     if !role.fits(of) {
         return Decision::Refuse;
     }
-    if let (Some(own), Resource::Tenant(other)) = (of, resource)
-        && own != *other
-    {
+    if hidden(of, resource) {
         return Decision::Hide;
     }
     let allowed = match (of, resource) {

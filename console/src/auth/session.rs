@@ -1,6 +1,6 @@
 //! Sessions: a random token in the browser's cookie, its hash in SQL. Ends after idle time, after absolute time, at sign-out, and when the account or its tenant is switched off.
 
-use super::{Principal, Role};
+use super::{Principal, Roles};
 use crate::app::App;
 use crate::db::Tx;
 use crate::error::Result;
@@ -32,7 +32,7 @@ struct Found {
     user_id: String,
     login: String,
     display_name: String,
-    role: String,
+    roles: Option<String>,
     tenant: Option<String>,
     organisation: Option<String>,
     must_change: i64,
@@ -87,7 +87,8 @@ pub async fn find(app: &App, token: &str, request_id: &str) -> Result<Option<Pri
     }
     let found: Option<Found> = sqlx::query_as(
         "select s.token_hash, s.created_ms, s.last_seen_ms, s.previous_sign_in_ms, s.previous_sign_in_ip,
-                u.id as user_id, u.login, u.display_name, u.role, u.tenant, u.organisation, u.must_change, u.language, u.theme, u.state as user_state, t.state as tenant_state
+                u.id as user_id, u.login, u.display_name, u.tenant, u.organisation, u.must_change, u.language, u.theme, u.state as user_state, t.state as tenant_state,
+                (select string_agg(r.role, ',') from user_role r where r.user_id = u.id) as roles
          from session s join users u on u.id = s.user_id left join tenant t on t.name = u.tenant where s.token_hash = $1",
     )
     .bind(token_hash(token))
@@ -116,7 +117,7 @@ fn alive(app: &App, found: &Found, now: i64) -> bool {
         && found.tenant_state.as_deref().is_none_or(|state| state == "active")
 }
 
-/// `None` if the row holds a role or tenant that this version does not know: better signed out than somebody else.
+/// `None` if the row holds a tenant that this version does not know: better signed out than somebody else.
 fn principal(found: Found, request_id: &str) -> Option<Principal> {
     let tenant = match &found.tenant {
         Some(tenant) => Some(Name::parse(tenant)?),
@@ -126,7 +127,7 @@ fn principal(found: Found, request_id: &str) -> Option<Principal> {
         user_id: found.user_id,
         login: found.login,
         display_name: found.display_name,
-        role: Role::parse(&found.role)?,
+        roles: Roles::parse(found.roles.as_deref().unwrap_or_default()),
         tenant,
         organisation: found.organisation,
         must_change_password: found.must_change != 0,

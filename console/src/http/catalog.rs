@@ -4,7 +4,7 @@ use super::applications::dynamic_form;
 use super::extract::{Form, Path, View};
 use crate::app::App;
 use crate::applications::object::{self, Wanted};
-use crate::applications::{free_name, installed_counts};
+use crate::applications::{Row, free_name, installed_counts, upgrade};
 use crate::auth::{Action, Principal, Resource};
 use crate::catalog::{self, Listed};
 use crate::chains::console_name;
@@ -58,16 +58,23 @@ fn icon(category: Category) -> &'static str {
     }
 }
 
+/// Applications of a template that can be upgraded to what the catalog has: name and present version.
+fn older(catalog: &catalog::Catalog, rows: &[Row], template: &str) -> Vec<Json> {
+    let older = rows.iter().filter(|row| row.template == template && upgrade::offered(catalog, row).is_some());
+    older.map(|row| json!({ "name": row.name, "version": row.version })).collect()
+}
+
 async fn list(view: View, principal: Principal) -> Result<Response> {
     require(&principal)?;
     let catalog = catalog::load(&view.app);
     let counts = installed_counts(&view.app, principal.tenant.as_ref()).await?;
+    let rows = crate::applications::list(&view.app, &principal).await?;
     let card = |listed: &std::sync::Arc<Listed>| {
         let template = &listed.template;
         json!({
             "id": template.id, "title": template.title, "summary": template.summary, "version": template.version,
             "category": template.category.title(), "modules": modules(listed), "icon": icon(template.category),
-            "installed": counts.get(&template.id).copied().unwrap_or(0),
+            "installed": counts.get(&template.id).copied().unwrap_or(0), "older": older(&catalog, &rows, &template.id),
         })
     };
     let cards: Vec<Json> = catalog.templates.iter().map(card).collect();
@@ -113,12 +120,13 @@ async fn show(view: View, principal: Principal, Path(template): Path<String>) ->
         .filter_map(|(_, page)| Some(json!({ "kind": page.kind(), "title": page.head().title? })))
         .collect();
     let counts = installed_counts(&view.app, principal.tenant.as_ref()).await?;
+    let rows = crate::applications::list(&view.app, &principal).await?;
     let data = json!({
         "id": template.id, "title": template.title, "summary": template.summary, "version": template.version,
         "category": template.category.title(), "modules": modules(&listed), "validators": template.requires.validators,
         "roles": roles, "places": places, "pages": pages, "questions": template.questions.len(),
         "checks": template.checks.len(), "installed": counts.get(&template.id).copied().unwrap_or(0),
-        "can_deploy": can_deploy(&principal),
+        "can_deploy": can_deploy(&principal), "older": older(&catalog::load(&view.app), &rows, &template.id),
     });
     view.page("catalog/show.html", &data)
 }
@@ -133,7 +141,8 @@ fn chains(view: &View, tenant: &Name) -> Vec<Json> {
     entries.into_iter().map(one).collect()
 }
 
-fn question_inputs(listed: &Listed) -> Vec<Json> {
+/// The inputs of a form that asks `questions`.
+pub fn question_inputs<'q>(questions: impl Iterator<Item = (&'q str, &'q Question)>) -> Vec<Json> {
     let one = |(name, question): (&str, &Question)| {
         let kind = match question.kind {
             QuestionType::Text => "text",
@@ -145,7 +154,19 @@ fn question_inputs(listed: &Listed) -> Vec<Json> {
             question.values.iter().map(|(value, label)| json!({ "value": value, "label": label })).collect();
         json!({ "name": format!("q_{name}"), "label": question.title, "hint": question.help, "kind": kind, "choices": choices })
     };
-    listed.template.questions.iter().map(one).collect()
+    questions.map(one).collect()
+}
+
+/// The defaults of questions, as a form shows them.
+pub fn default_answers<'q>(form: &mut Map<String, Json>, questions: impl Iterator<Item = (&'q str, &'q Question)>) {
+    for (name, question) in questions {
+        let value = match &question.default {
+            Answer::Boolean(true) => "1".to_owned(),
+            Answer::Boolean(false) => String::new(),
+            other => other.to_string(),
+        };
+        form.insert(format!("q_{name}"), json!(value));
+    }
 }
 
 async fn ask(view: View, principal: Principal, Path(template): Path<String>) -> Result<Response> {
@@ -157,14 +178,7 @@ async fn ask(view: View, principal: Principal, Path(template): Path<String>) -> 
     form.insert("sample_data".to_owned(), json!("1"));
     let working = chains(&view, &tenant).into_iter().find(|chain| chain["works"] == true);
     form.insert("chain".to_owned(), working.map(|chain| chain["name"].clone()).unwrap_or_default());
-    for (name, question) in listed.template.questions.iter() {
-        let value = match &question.default {
-            Answer::Boolean(true) => "1".to_owned(),
-            Answer::Boolean(false) => String::new(),
-            other => other.to_string(),
-        };
-        form.insert(format!("q_{name}"), json!(value));
-    }
+    default_answers(&mut form, listed.template.questions.iter());
     page(&view, &listed, &tenant, form, Vec::new())
 }
 
@@ -184,9 +198,33 @@ fn page(
     let template = &listed.template;
     let data = json!({
         "id": template.id, "title": template.title, "summary": template.summary, "version": template.version,
-        "chains": chains(view, tenant), "questions": question_inputs(listed),
+        "chains": chains(view, tenant), "questions": question_inputs(template.questions.iter()),
     });
     dynamic_form(view, "catalog/deploy.html", form, errors, data)
+}
+
+/// What was typed as answers to `questions`; what does not fit is added to `errors`.
+pub fn typed_answers<'q>(
+    view: &View,
+    questions: impl Iterator<Item = (&'q str, &'q Question)>,
+    text: impl Fn(&str) -> String,
+    errors: &mut Vec<(String, String)>,
+) -> Answers {
+    let mut answers = Answers::new();
+    for (id, question) in questions {
+        let typed = text(&format!("q_{id}"));
+        let answer = match question.kind {
+            QuestionType::Boolean => Some(Answer::Boolean(typed == "1")),
+            QuestionType::Integer => typed.parse().ok().map(Answer::Integer),
+            QuestionType::Text | QuestionType::Enum => Some(Answer::Text(typed)),
+        };
+        let answer = answer.unwrap_or(Answer::Text(String::new()));
+        if let Err((zh, en)) = question.accepts(&answer) {
+            errors.push((format!("q_{id}"), view.lang().pick(&zh, &en).to_owned()));
+        }
+        answers.insert(id.to_owned(), answer);
+    }
+    answers
 }
 
 async fn deploy(
@@ -215,20 +253,7 @@ async fn deploy(
         }
         Some(_) => {}
     }
-    let mut answers = Answers::new();
-    for (id, question) in listed.template.questions.iter() {
-        let typed = text(&format!("q_{id}"));
-        let answer = match question.kind {
-            QuestionType::Boolean => Some(Answer::Boolean(typed == "1")),
-            QuestionType::Integer => typed.parse().ok().map(Answer::Integer),
-            QuestionType::Text | QuestionType::Enum => Some(Answer::Text(typed)),
-        };
-        let answer = answer.unwrap_or(Answer::Text(String::new()));
-        if let Err((zh, en)) = question.accepts(&answer) {
-            errors.push((format!("q_{id}"), view.lang().pick(&zh, &en).to_owned()));
-        }
-        answers.insert(id.to_owned(), answer);
-    }
+    let answers = typed_answers(&view, listed.template.questions.iter(), text, &mut errors);
     let (Some(name), Some(chain)) = (name, chain.filter(|_| errors.is_empty())) else {
         return page(&view, &listed, &tenant, form, errors);
     };

@@ -235,7 +235,7 @@ struct Switch {
 struct Reader<'a> {
     display_name: &'a str,
     login: &'a str,
-    role: &'static str,
+    roles: Vec<&'static str>,
     tenant: Option<&'a str>,
     previous_sign_in_ms: Option<i64>,
     previous_sign_in_ip: Option<&'a str>,
@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
         Self {
             display_name: &principal.display_name,
             login: &principal.login,
-            role: principal.role.as_str(),
+            roles: principal.roles.words(),
             tenant: principal.tenant.as_ref().map(crate::names::Name::as_str),
             previous_sign_in_ms: principal.previous_sign_in_ms,
             previous_sign_in_ip: principal.previous_sign_in_ip.as_deref(),

@@ -75,11 +75,11 @@ const SECTIONS: &[Section] = &[
     },
     Section {
         group: "manage",
-        key: "users",
-        href: "/users",
+        key: "people",
+        href: "/people",
         icon: "users",
         shortcut: "u",
-        needs: Some((Action::ListUsers, Of::City)),
+        needs: Some((Action::ListUsers, Of::Own)),
     },
     Section {
         group: "manage",

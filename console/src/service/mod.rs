@@ -6,6 +6,7 @@ pub mod audit_log;
 pub mod chains;
 pub mod developers;
 pub mod overview;
+pub mod roles;
 pub mod search;
 pub mod sign_in;
 pub mod tenants;

@@ -2,13 +2,13 @@
 
 use crate::app::App;
 use crate::audit::{self, Actor, Entry};
-use crate::auth::{Action, Principal, Resource, Role, password, session};
+use crate::auth::{Action, Principal, Resource, Role, Roles, password, session};
 use crate::db::{Tx, is_unique_violation};
 use crate::error::{Error, FieldErrors, Result};
 use crate::names::{Login, Name, random_id};
 use crate::text::Message;
 use crate::time::now_ms;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -19,13 +19,34 @@ pub struct User {
     pub display_name: String,
     pub tenant: Option<String>,
     pub organisation: Option<String>,
-    pub role: String,
+    /// Words joined by commas; see [`User::roles`].
+    #[serde(rename = "roles", serialize_with = "role_words")]
+    pub role_words: Option<String>,
     pub state: String,
     pub must_change: i64,
     pub last_sign_in_ms: Option<i64>,
     pub last_sign_in_ip: Option<String>,
     pub created_ms: i64,
 }
+
+fn role_words<S: Serializer>(words: &Option<String>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    Roles::parse(words.as_deref().unwrap_or_default()).serialize(serializer)
+}
+
+impl User {
+    pub fn roles(&self) -> Roles {
+        Roles::parse(self.role_words.as_deref().unwrap_or_default())
+    }
+
+    /// `None`: the person works for the city itself.
+    pub fn of_tenant(&self) -> Option<Name> {
+        self.tenant.as_deref().and_then(Name::parse)
+    }
+}
+
+/// The columns of [`User`], of `users u`.
+pub const COLUMNS: &str = "u.id, u.login, u.display_name, u.tenant, u.organisation, u.state, u.must_change, u.last_sign_in_ms, \
+     u.last_sign_in_ip, u.created_ms, (select string_agg(r.role, ',') from user_role r where r.user_id = u.id) as role_words";
 
 /// The invitation form, as typed.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -86,23 +107,14 @@ pub fn roles(tenant: Option<&Name>) -> Vec<&'static str> {
 /// The people of a tenant, or of the city.
 pub async fn list(app: &App, principal: &Principal, tenant: Option<&Name>) -> Result<Vec<User>> {
     principal.require(Action::ListUsers, &Resource::of(tenant))?;
-    Ok(sqlx::query_as(
-        "select id, login, display_name, tenant, organisation, role, state, must_change, last_sign_in_ms, last_sign_in_ip, created_ms
-         from users where coalesce(tenant, '') = $1 order by login",
-    )
-    .bind(tenant.map_or("", Name::as_str))
-    .fetch_all(app.db.pool())
-    .await?)
+    let text = format!("select {COLUMNS} from users u where coalesce(u.tenant, '') = $1 order by u.login");
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(tenant.map_or("", Name::as_str)).fetch_all(app.db.pool()).await?)
 }
 
 /// One person, if the reader may list the people of that tenant.
 pub async fn find(app: &App, principal: &Principal, id: &str) -> Result<User> {
-    let found: Option<User> = sqlx::query_as(
-        "select id, login, display_name, tenant, organisation, role, state, must_change, last_sign_in_ms, last_sign_in_ip, created_ms from users where id = $1",
-    )
-    .bind(id)
-    .fetch_optional(app.db.pool())
-    .await?;
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from users u where u.id = $1")));
+    let found: Option<User> = query.bind(id).fetch_optional(app.db.pool()).await?;
     let user = found.ok_or(Error::NotFound)?;
     let tenant = user.tenant.as_deref().and_then(Name::parse);
     // A person of the city does not exist for people of a tenant.
@@ -145,31 +157,30 @@ pub async fn insert(tx: &mut Tx, actor: Actor<'_>, new: &NewUser, hash: &str, mu
     .await?;
     let id = random_id();
     let inserted = sqlx::query(
-        "insert into users (id, login, display_name, tenant, organisation, role, password_hash, must_change, state, created_ms)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9)",
+        "insert into users (id, login, display_name, tenant, organisation, password_hash, must_change, state, created_ms)
+         values ($1, $2, $3, $4, $5, $6, $7, 'active', $8)",
     )
     .bind(&id)
     .bind(new.login.as_str())
     .bind(&new.display_name)
     .bind(new.tenant.as_ref().map(Name::as_str))
     .bind(new.organisation.as_ref().map(Name::as_str))
-    .bind(new.role.as_str())
     .bind(hash)
     .bind(i64::from(must_change))
     .bind(now_ms())
     .execute(&mut **tx)
     .await;
     match inserted {
-        Ok(_) => Ok(id),
+        Ok(_) => super::roles::insert(tx, &id, new.role, "").await.map(|()| id),
         Err(error) if is_unique_violation(&error) => Err(Error::field("login", Message::new("field-login-taken"))),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Switches an account off (its sessions end) or on again.
+/// Switches an account off (its sessions end) or on again; never the last administrator's off.
 pub async fn set_active(app: &App, principal: &Principal, id: &str, active: bool) -> Result<User> {
     let user = manageable(app, principal, id).await?;
-    let tenant = user.tenant.as_deref().and_then(Name::parse);
+    let tenant = user.of_tenant();
     let (action, state) = if active { ("user.enable", "active") } else { ("user.disable", "disabled") };
     let entry = Entry::done(action, "user", &user.login)
         .of(tenant.as_ref())
@@ -177,6 +188,11 @@ pub async fn set_active(app: &App, principal: &Principal, id: &str, active: bool
         .after(json!({ "state": state }));
     let mut tx = app.db.write().await?;
     audit::record(&mut tx, Actor::Person(principal), entry).await?;
+    if !active {
+        for role in user.roles().iter() {
+            super::roles::keep_an_administrator(&mut tx, &user, role).await?;
+        }
+    }
     sqlx::query("update users set state = $1 where id = $2").bind(state).bind(id).execute(&mut *tx).await?;
     if !active {
         session::close_all(&mut tx, id, None).await?;
@@ -216,7 +232,8 @@ pub async fn set_one_time_password(
     Ok(secret)
 }
 
-async fn manageable(app: &App, principal: &Principal, id: &str) -> Result<User> {
+/// One person whom the asker may change.
+pub async fn manageable(app: &App, principal: &Principal, id: &str) -> Result<User> {
     let user = find(app, principal, id).await?;
     let tenant = user.tenant.as_deref().and_then(Name::parse);
     principal.require(Action::ManageUsers, &Resource::of(tenant.as_ref()))?;

@@ -28,6 +28,17 @@ pub mod deployment {
     pub const ALL: [&str; 8] = [QUOTA, CHAIN, INSTALL, ROLES, API_KEY, SAMPLE_DATA, CHECKS, READY];
 }
 
+/// Upgrading an application to a higher version of its template, in order.
+pub mod upgrade {
+    pub const COMPATIBLE: &str = "compatible";
+    pub const CHAIN: &str = super::deployment::CHAIN;
+    pub const UPGRADE: &str = "upgrade";
+    pub const NEW_ROLES: &str = "new-roles";
+    pub const NEW_CHECKS: &str = "new-checks";
+    pub const READY: &str = super::deployment::READY;
+    pub const ALL: [&str; 6] = [COMPATIBLE, CHAIN, UPGRADE, NEW_ROLES, NEW_CHECKS, READY];
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StepState {
@@ -42,7 +53,7 @@ pub enum StepState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// One of [`provisioning::ALL`] or [`deployment::ALL`].
+    /// One of [`provisioning::ALL`], [`deployment::ALL`] or [`upgrade::ALL`].
     pub id: String,
     pub state: StepState,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -52,7 +52,6 @@ users-count = { $n ->
     [one] 1 person
    *[other] { $n } people
 }
-users-lead = People who work for the city's platform. Each tenant's people are managed on its own page.
 users-none = Nobody yet
 users-none-text = Invite a tenant administrator first, who then invites the others.
 users-hidden = The list of people is not open to you

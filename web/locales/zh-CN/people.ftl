@@ -46,7 +46,6 @@ organisation-create = 添加机构
 organisation-created = 机构已添加
 users = 人员
 users-count = { $n } 人
-users-lead = 为城市平台工作的人员。各租户的人员在租户页面管理。
 users-none = 还没有人员
 users-none-text = 先邀请一位租户管理员，由其邀请本单位的其他人员。
 users-hidden = 人员名单不对您开放

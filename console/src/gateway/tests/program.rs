@@ -2,7 +2,7 @@
 
 use super::super::keys::{self, NewKey};
 use crate::app::App;
-use crate::auth::{Principal, Role};
+use crate::auth::{Principal, Role, Roles};
 use crate::http::tests::Site;
 use crate::indexer::tests::{CHAIN, LONG};
 use crate::names::Name;
@@ -93,7 +93,7 @@ impl Program {
 /// The tenant's administrator, as a session would know them.
 pub(super) async fn person(app: &App, tenant: &str) -> Principal {
     let (user_id, login): (String, String) =
-        sqlx::query_as("select id, login from users where tenant = $1 and role = 'tenant-admin'")
+        sqlx::query_as("select u.id, u.login from users u join user_role r on r.user_id = u.id where u.tenant = $1 and r.role = 'tenant-admin'")
             .bind(tenant)
             .fetch_one(app.db.pool())
             .await
@@ -102,7 +102,7 @@ pub(super) async fn person(app: &App, tenant: &str) -> Principal {
         user_id,
         display_name: login.clone(),
         login,
-        role: Role::TenantAdmin,
+        roles: Roles::one(Role::TenantAdmin),
         tenant: Name::parse(tenant),
         organisation: None,
         must_change_password: false,

@@ -6,6 +6,7 @@ mod labels;
 mod members;
 mod records;
 mod show;
+mod upgrade;
 
 use super::extract::View;
 use crate::app::App;
@@ -29,6 +30,8 @@ pub fn router() -> Router<App> {
         .route("/applications/{name}", get(show::show))
         .route("/applications/{name}/progress", get(show::progress))
         .route("/applications/{name}/retry", post(show::retry))
+        .route("/applications/{name}/upgrade", get(upgrade::ask).post(upgrade::confirm))
+        .route("/applications/{name}/upgrade/withdraw", post(upgrade::withdraw))
         .route("/applications/{name}/remove", post(show::remove))
         .route("/applications/{name}/key", post(show::key))
         .route("/applications/{name}/members", get(members::show).post(members::change))

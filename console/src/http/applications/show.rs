@@ -1,8 +1,9 @@
 //! The list of applications, and one application's page: its steps while it is deployed, then where everything is.
 
 use super::Frame;
-use crate::applications::{self, Deployed, Row, calls, object, public, worker};
+use crate::applications::{self, Deployed, Row, calls, object, public, upgrade, worker};
 use crate::auth::{Action, Principal, Resource};
+use crate::catalog;
 use crate::error::{Error, FieldErrors, Result};
 use crate::http::extract::{Form, Path, View, redirect};
 use crate::text::Message;
@@ -16,20 +17,23 @@ pub struct Typed {
     typed: String,
 }
 
-fn summary(row: &Row) -> Json {
+fn summary(catalog: &catalog::Catalog, row: &Row) -> Json {
+    let higher = upgrade::offered(catalog, row).map(|listed| listed.template.version.to_string());
     let title = Deployed::of(row.clone()).ok().map(|deployed| deployed.template().title.clone());
     json!({
         "name": row.name, "tenant": row.tenant, "chain": row.chain, "template": row.template, "version": row.version,
-        "state": row.state, "title": title, "created_ms": row.created_ms, "status": applications::shown::status_of(&row.state),
+        "state": row.state, "title": title, "higher": higher, "created_ms": row.created_ms, "status": applications::shown::status_of(&row.state),
     })
 }
 
 pub async fn list(view: View, principal: Principal) -> Result<Response> {
     let rows = applications::list(&view.app, &principal).await?;
+    let catalog = catalog::load(&view.app);
+    let summary = |row: &Row| summary(&catalog, row);
     let (gone, present): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.state == "removed");
     let data = json!({
-        "applications": present.into_iter().map(summary).collect::<Vec<_>>(),
-        "removed": gone.into_iter().map(summary).collect::<Vec<_>>(),
+        "applications": present.into_iter().map(&summary).collect::<Vec<_>>(),
+        "removed": gone.into_iter().map(&summary).collect::<Vec<_>>(),
         "of_city": principal.tenant.is_none(),
         "topic": principal.tenant.as_ref().map(|tenant| format!("tenant/{tenant}/applications")),
     });
@@ -66,6 +70,7 @@ async fn detail(
             json!({ "title": words.pick(&question.title), "answer": answer.map(ToString::to_string) })
         })
         .collect();
+    let higher = upgrade::offered(&catalog::load(&view.app), &deployed.row);
     let sees_key = principal.can(Action::ManageApiKeys, &resource);
     let data = json!({
         "has_key": sees_key && calls::has_key(&view.app, name).await?, "secret": null,
@@ -74,6 +79,8 @@ async fn detail(
         "template": deployed.row.template, "version": deployed.row.version, "owner": words.organisation(&deployed.row.owner),
         "created_by": deployed.row.created_by, "created_ms": deployed.row.created_ms,
         "summary": deployed.template().summary, "publics": publics, "answers": answers,
+        "higher": higher.map(|listed| listed.template.version.to_string()),
+        "withdrawable": upgrade::withdrawable(&deployed.row),
         "topic": deployed.row.topic().map(|topic| topic.to_string()),
         "can_use": principal.can(Action::UseApplication, &resource),
         "can_change": principal.can(Action::DeployApplication, &resource),

@@ -121,6 +121,8 @@ async fn another_tenants_things_are_not_there_in_pages_and_json_alike() {
             "/tenants/notary/suspend",
             &format!("/users/{theirs}/disable"),
             &format!("/users/{theirs}/reset"),
+            &format!("/users/{theirs}/roles"),
+            &format!("/users/{theirs}/roles/developer/remove"),
         ] {
             assert_eq!(admin.post(path, &[("typed", "notary")]).await.status, StatusCode::NOT_FOUND, "{path}");
         }

@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod html;
 mod pages;
+mod roles;
 mod texts;
 
 use crate::app::App;

@@ -5,7 +5,7 @@ use crate::text::Lang;
 use axum::http::StatusCode;
 
 /// The pages of a city's operator; the id of a user is filled in.
-const OPERATOR: [&str; 21] = [
+const OPERATOR: [&str; 22] = [
     "/",
     "/chains",
     "/chains/new",
@@ -15,7 +15,8 @@ const OPERATOR: [&str; 21] = [
     "/tenants/medical",
     "/tenants/medical/organisations/new",
     "/tenants/medical/users/new",
-    "/users",
+    "/people",
+    "/people?tenant=notary&role=officer&q=wu",
     "/users/new",
     "/users/{id}",
     "/audit",

@@ -1,0 +1,42 @@
+upgrade = Upgrade
+upgrade-steps = Upgrade
+upgrade-available = Version { $version } is available.
+upgrade-look = See what changes, and upgrade
+upgrade-by-admin = The tenant's administrators upgrade it.
+upgrade-to = { $version } available
+upgrade-of = { $name } can go to { $version }
+upgrade-older = { $n ->
+    [one] One application can be upgraded:
+   *[other] { $n } applications can be upgraded:
+}
+upgrade-title = Upgrade { $what } to { $version }
+upgrade-additive = An upgrade only adds: records, numbers, printed codes and programs keep working. The application stays in use meanwhile.
+upgrade-added = Added
+upgrade-added-none = Nothing is added; texts and layout change only.
+upgrade-altered = Reads differently
+upgrade-questions = Questions of the new version
+upgrade-confirm = Upgrade to { $version }
+upgrade-refused = It cannot be upgraded.
+upgrade-refused-text = The new version does not fit { $version }, which is in use; the application stays as it is. Tell the template's author.
+upgrade-reasons = Reasons
+upgrade-back = Back to the application
+upgrade-none = The application { $name } has no version to go to now, or something else is under way.
+upgrade-incompatible = The new version does not fit: { $path }. The application stays as it is.
+upgrade-withdraw = Give the upgrade up
+upgrade-withdrawn = The upgrade is given up; the application keeps its version.
+upgrade-not-withdrawn = The chain has the new version already; try again from the step that failed.
+upgrade-kind-role = Roles
+upgrade-kind-instance = Kinds of records
+upgrade-kind-field = Fields
+upgrade-kind-method = Calls
+upgrade-kind-rule = Rules
+upgrade-kind-page = Pages
+upgrade-kind-question = Questions
+application-state-upgrading = upgrading
+application-state-upgrade-failed = upgrade not done
+deployment-step-compatible = Compatible
+deployment-step-upgrade = Upgraded on the chain
+deployment-step-new-roles = New roles
+deployment-step-new-checks = New acceptance checks
+audit-application-upgrade = Upgrade an application
+audit-application-withdraw-upgrade = Give an upgrade up
