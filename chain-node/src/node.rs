@@ -1,6 +1,8 @@
 //! The composition root: opens the store, starts each part in the order in which the next needs it, and stops cleanly.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use crate::api::{self, Api, Parts};
 use crate::archive::Archive;
 use crate::checkpoint::Checkpoints;
 use crate::config::Config;
-use crate::consensus::{self, ConsensusError, Settings};
+use crate::consensus::{self, ConsensusError, Left, Settings};
 use crate::gossip::Gossip;
 use crate::identity::{Found, Guard, Standing, Verdict};
 use crate::keys::NodeKeys;
@@ -49,14 +51,22 @@ pub enum NodeError {
     DuplicateIdentity(PublicKey),
     #[error("only {free} bytes are free, {reserve} are kept in reserve; make room, then start the node again")]
     DiskFull { free: u64, reserve: u64 },
+    #[error(
+        "the disk of {home} cannot be written to: {source}; mend it or make it writable, then start the node again"
+    )]
+    DiskFailed { home: PathBuf, source: std::io::Error },
+    #[error("failed to write the identity file in {0}, without which nothing is signed; start the node again")]
+    Identity(PathBuf),
 }
 
 impl NodeError {
-    /// 20 disk reserve, 21 duplicate identity, 22 store damaged, 23 store newer, 24 configuration; 1 for what a restart may cure.
+    /// 20 disk reserve, 21 duplicate identity, 22 store damaged, 23 store newer, 24 configuration, 25 disk failed; 1 for
+    /// what a restart may cure.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::DiskFull { .. } => 20,
             Self::DuplicateIdentity(_) => 21,
+            Self::DiskFailed { .. } => 25,
             Self::Store(e) | Self::Consensus(ConsensusError::Store(e)) | Self::Sync(SyncError::Store(e)) => match e {
                 StoreError::Newer { .. } | StoreError::Rules { .. } => 23,
                 StoreError::Damaged(_) | StoreError::OtherChain { .. } | StoreError::Empty { .. } => 22,
@@ -64,7 +74,16 @@ impl NodeError {
             },
             Self::Sync(SyncError::Token { .. } | SyncError::Untrusted { .. }) => 24,
             Self::Config(_) | Self::Consensus(ConsensusError::Address { .. } | ConsensusError::PeerKey { .. }) => 24,
-            Self::Listen { .. } | Self::Start(_) | Self::Sync(_) | Self::Consensus(_) => 1,
+            Self::Listen { .. } | Self::Start(_) | Self::Identity(_) | Self::Sync(_) | Self::Consensus(_) => 1,
+        }
+    }
+
+    /// Whether a disk that takes no writes may be behind it.
+    fn may_be_the_disk(&self) -> bool {
+        match self {
+            Self::Start(_) | Self::Identity(_) | Self::Store(_) | Self::Consensus(_) => self.exit_code() == 1,
+            Self::Sync(e) => matches!(e, SyncError::Write { .. } | SyncError::Store(_)) && self.exit_code() == 1,
+            _ => false,
         }
     }
 }
@@ -79,23 +98,34 @@ pub enum Ended {
 }
 
 /// Runs until a signal, a reason to start anew, or an error that makes going on unsafe.
-pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<Ended, NodeError> {
-    let genesis = read_genesis(&config)?;
+pub async fn run(config: Config, config_path: PathBuf) -> Result<Ended, NodeError> {
+    match run_parts(&config, config_path).await {
+        // One write tells whether starting it again may help; the error alone does not.
+        Err(e) if e.may_be_the_disk() => {
+            Err(check_writes(&config, config.limits.disk_reserve_bytes).err().unwrap_or(e))
+        }
+        ended => ended,
+    }
+}
+
+async fn run_parts(config: &Config, config_path: PathBuf) -> Result<Ended, NodeError> {
+    let genesis = read_genesis(config)?;
     let keys = NodeKeys::load(&config.keys_dir()).map_err(|e| NodeError::Config(e.to_string()))?;
     // Let go of while a snapshot is fetched: a peer that asks this node for one must be refused, not kept waiting.
-    drop(Listeners::bind(&config).await?);
-    fetch::join(&config, &genesis).await?;
-    let listeners = Listeners::bind(&config).await?;
+    drop(Listeners::bind(config).await?);
     let reserve = config.limits.disk_reserve_bytes;
-    check_disk(&config, reserve)?;
+    check_writes(config, reserve)?;
+    fetch::join(config, &genesis).await?;
+    let listeners = Listeners::bind(config).await?;
+    check_disk(config, reserve)?;
     let store = {
         let config = config.clone();
         tokio::task::spawn_blocking(move || open_store(&config, &genesis)).await
     };
     let store = store.map_err(|e| NodeError::Start(e.to_string()))??;
     let ledger = Arc::new(Ledger::open(store)?);
-    let (keys, rotated_from) = take_over_rotated(keys, &config, &ledger)?;
-    let guard = Arc::new(guard(&config, &keys, rotated_from, &ledger)?);
+    let (keys, rotated_from) = take_over_rotated(keys, config, &ledger)?;
+    let guard = Arc::new(guard(config, &keys, rotated_from, &ledger)?);
     let capacity = Capacity { txs: config.limits.mempool_txs, bytes: config.limits.mempool_bytes };
     let mempool = Arc::new(Mempool::new(capacity));
     let rate = config.limits.account_rate_per_s;
@@ -109,7 +139,7 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<Ende
     };
     let heartbeat = Arc::new(Notify::new());
     let settings = Settings {
-        config: &config,
+        config,
         keys: &keys,
         ledger: ledger.clone(),
         mempool: mempool.clone(),
@@ -130,7 +160,7 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<Ende
     let (stop, stopping) = watch::channel(false);
     let parts =
         Parts { ledger: ledger.clone(), mempool, admission, gossip, progress, peers, heartbeat, guard: guard.clone() };
-    let api = Api::new(&config, config_path, &keys, parts);
+    let api = Api::new(config, config_path, &keys, parts);
     let servers = api::serve(api, listeners.api, listeners.metrics, listeners.admin, stopping);
     tracing::info!(name = config.name, height = ledger.tip().height, api = %config.listen.api, "the node runs");
     let ended = tokio::select! {
@@ -138,13 +168,14 @@ pub async fn run(config: Config, config_path: std::path::PathBuf) -> Result<Ende
             Ok(result) => result.map_err(NodeError::from).map(|()| Ended::Stopped),
             Err(e) => Err(NodeError::Start(format!("consensus ended: {e}"))),
         },
-        behind = fetch::left_behind(&config, &ledger) => Err(behind.into()),
-        () = disk_runs_low(&config, reserve) => check_disk(&config, reserve).map(|()| Ended::Stopped),
+        behind = fetch::left_behind(config, &ledger) => Err(behind.into()),
+        () = disk_runs_low(config, reserve) => check_disk(config, reserve).map(|()| Ended::Stopped),
         verdict = guard.verdict() => match verdict {
             Verdict::Restart(why) => Ok(Ended::Restart(why)),
             Verdict::Duplicate => Err(NodeError::DuplicateIdentity(keys.consensus.public())),
+            Verdict::Unwritten => Err(NodeError::Identity(config.home.clone())),
         },
-        () = rotated(&keys, &config, &ledger) => Ok(Ended::Restart("its keys were rotated")),
+        () = rotated(&keys, config, &ledger) => Ok(Ended::Restart("its keys were rotated")),
         () = signal() => Ok(Ended::Stopped),
     };
     // Consensus is not asked to finish: everything that was acknowledged is on disk, and a restart goes on from there.
@@ -182,11 +213,14 @@ fn guard(
     ledger: &Ledger,
 ) -> Result<Guard, NodeError> {
     let (own, store) = (keys.consensus.public(), ledger.store());
+    let unmended =
+        |e: std::io::Error| NodeError::Start(format!("the consensus log in {}: {e}", config.wal_dir().display()));
+    let left = consensus::mend_log(&config.wal_dir()).map_err(unmended)?;
     let found = Found {
         tip: ledger.tip().height,
         had_identity: store.had_identity()?,
         signed: store.last_signed(&own)?,
-        has_log: config.wal_dir().join("consensus.wal").exists(),
+        has_log: left == Left::Log,
     };
     let failed = |e: std::io::Error| NodeError::Start(format!("the identity file in {}: {e}", config.home.display()));
     let guard = Guard::open(&config.home, own, &found, rotated_from).map_err(failed)?;
@@ -329,6 +363,22 @@ fn check_disk(config: &Config, reserve: u64) -> Result<(), NodeError> {
         Some(free) if free < reserve => Err(NodeError::DiskFull { free, reserve }),
         _ => Ok(()),
     }
+}
+
+/// Whether the disk takes a write, as one tells: below the reserve, full to the last byte, or failed.
+fn check_writes(config: &Config, reserve: u64) -> Result<(), NodeError> {
+    check_disk(config, reserve)?;
+    let path = config.home.join("write-check");
+    let write = || {
+        let mut file = std::fs::File::create(&path)?;
+        file.write_all(&[0; 4_096])?;
+        file.sync_all()?;
+        std::fs::remove_file(&path)
+    };
+    write().map_err(|source| match (source.kind(), disk_free(config)) {
+        (std::io::ErrorKind::StorageFull, Some(free)) => NodeError::DiskFull { free, reserve },
+        _ => NodeError::DiskFailed { home: config.home.clone(), source },
+    })
 }
 
 /// Completes when the reserve is touched: the engine hangs when its write-ahead log cannot be written, so the node stops

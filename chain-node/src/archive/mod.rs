@@ -8,6 +8,7 @@
 
 mod segment;
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -44,6 +45,10 @@ impl Archive {
     pub fn open(dir: &Path, fingerprint: Fingerprint) -> Result<Self, ArchiveError> {
         let write = |source| ArchiveError::Write { path: dir.into(), source };
         std::fs::create_dir_all(dir).map_err(write)?;
+        // The store drops what is in here: the folder's name must be as durable as its segments.
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            File::open(parent).and_then(|parent| parent.sync_all()).map_err(write)?;
+        }
         let mut segments = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(write)? {
             let path = entry.map_err(write)?.path();

@@ -36,6 +36,8 @@ use crate::store::StoreError;
 /// A sync message; a block must fit at least twice.
 const SYNC_BYTES: u64 = 16 << 20;
 const _: () = assert!((MAX_BLOCK_BYTES as u64) * 2 <= SYNC_BYTES);
+/// Blocks that are asked for and given at a time.
+pub(super) const SYNC_BLOCKS: u64 = 8;
 
 /// Why consensus ended.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +52,7 @@ pub enum ConsensusError {
     Peers(String),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the consensus engine ended; its write-ahead log may be unwritable")]
+    #[error("the consensus engine ended, as it does when its write-ahead log cannot be written; start the node again")]
     Ended,
 }
 
@@ -125,6 +127,8 @@ pub async fn start(settings: Settings<'_>) -> Result<Consensus, ConsensusError> 
         .build()
         .await
         .map_err(start_failed)?;
+    // The engine syncs its log, not the log's name; without its name a log of votes is none.
+    super::wal::sync(&config.wal_dir()).and_then(|()| super::wal::sync(&config.home)).map_err(start_failed)?;
     let (progress, watch_progress) = watch::channel(Progress::default());
     let timeouts = config.timeouts.clone();
     let clock = Arc::new(super::now_ms);
@@ -182,7 +186,7 @@ fn start_failed(e: impl std::fmt::Display) -> ConsensusError {
 }
 
 fn wal_path(config: &Config) -> PathBuf {
-    config.wal_dir().join("consensus.wal")
+    config.wal_dir().join(super::wal::FILE)
 }
 
 async fn identity(config: &Config, keys: &NodeKeys, signer: &ChainSigner) -> Result<NetworkIdentity, ConsensusError> {
@@ -218,7 +222,7 @@ fn engine_config(config: &Config) -> Result<EngineConfig, ConsensusError> {
     let sync = ValueSyncConfig {
         status_update_interval: Duration::from_secs(1),
         max_response_size: ByteSize::b(SYNC_BYTES),
-        batch_size: 8,
+        batch_size: SYNC_BLOCKS as usize,
         ..Default::default()
     };
     Ok(EngineConfig { moniker: config.name.clone(), consensus, sync })

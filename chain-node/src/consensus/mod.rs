@@ -2,7 +2,8 @@
 //!
 //! The engine runs rounds, timeouts, votes, its write-ahead log and value sync. This folder gives it blocks and takes its
 //! decisions: [`app`] answers its messages, [`proposals`] knows the blocks that may still be decided, [`parts`] moves them,
-//! [`signing`] makes the bytes that are signed, [`idle`] decides when an idle chain rests.
+//! [`signing`] makes the bytes that are signed, [`idle`] decides when an idle chain rests, [`wal`] mends the engine's log
+//! after a crash.
 //!
 //! What must hold (each has a test of its name or a crash test): a proposal is on disk before it is answered for; block h
 //! is committed before height h+1 starts here, so the roots that h+1 must name are always known; every message of the
@@ -18,6 +19,7 @@ mod parts;
 mod proposals;
 mod signing;
 mod stream;
+mod wal;
 
 #[cfg(test)]
 mod simulation;
@@ -29,3 +31,4 @@ pub(crate) use codec::samples;
 pub use app::Progress;
 pub use clock::now_ms;
 pub use engine::{Consensus, ConsensusError, EnginePeers, Settings, start};
+pub use wal::{Left, mend as mend_log};

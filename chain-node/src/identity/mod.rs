@@ -42,6 +42,8 @@ pub enum Verdict {
     Duplicate,
     /// Start anew: it may vote now, or must wait now.
     Restart(&'static str),
+    /// Stop: the identity file could not be written, so nothing is signed any more.
+    Unwritten,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +127,7 @@ impl Guard {
         let mut inner = self.lock();
         let record = inner.file.record();
         if !inner.closed && !self.waits() && position > record.last {
-            self.write(&mut inner, Record { last: position, ..record });
+            let _ = self.write(&mut inner, Record { last: position, ..record });
         }
     }
 
@@ -144,12 +146,12 @@ impl Guard {
         let watched = record.last.round == u32::MAX && position.height == record.last.height;
         if position.height < record.last.height || watched {
             // The store or that log is from earlier, or the guard's file is from elsewhere.
-            inner.file.write(Record { waits: true, ..record })?;
+            self.write(&mut inner, Record { waits: true, ..record })?;
             inner.closed = true;
             return Err(GuardError::Refused(position.height));
         }
         if position > record.last {
-            inner.file.write(Record { last: position, ..record })?;
+            self.write(&mut inner, Record { last: position, ..record })?;
         }
         inner.reserved = Some(position);
         Ok(())
@@ -213,14 +215,16 @@ impl Guard {
             }
             (Some(at), true) => {
                 let last = record.last.max(Position { height: at, round: u32::MAX });
-                self.write(&mut inner, Record { last, ..record });
+                let _ = self.write(&mut inner, Record { last, ..record });
             }
             (None, true) if is_live => {
                 inner.watched += 1;
                 if inner.watched >= BLOCKS_TO_WATCH {
                     let last = record.last.max(Position { height, round: u32::MAX });
-                    self.write(&mut inner, Record { last, waits: false, ..record });
-                    self.verdict.send_replace(Some(Verdict::Restart("its key signs nowhere else, so it may vote")));
+                    if self.write(&mut inner, Record { last, waits: false, ..record }).is_ok() {
+                        let verdict = Verdict::Restart("its key signs nowhere else, so it may vote");
+                        self.verdict.send_replace(Some(verdict));
+                    }
                 }
             }
             (None, _) => {}
@@ -231,16 +235,20 @@ impl Guard {
     fn close(&self, inner: &mut Inner, verdict: Verdict) {
         inner.closed = true;
         let record = inner.file.record();
-        self.write(inner, Record { waits: true, ..record });
+        // The reason to stop weighs more than that it could not be written down.
+        let _ = self.write(inner, Record { waits: true, ..record });
         self.verdict.send_replace(Some(verdict));
     }
 
-    fn write(&self, inner: &mut Inner, record: Record) {
-        if let Err(error) = inner.file.write(record) {
+    fn write(&self, inner: &mut Inner, record: Record) -> std::io::Result<()> {
+        let written = inner.file.write(record);
+        if let Err(error) = &written {
             // Nothing is signed on it: the node ends, and its file as it is makes it wait or vote as before.
             inner.closed = true;
             tracing::error!(%error, "failed to write the identity file");
+            self.verdict.send_replace(Some(Verdict::Unwritten));
         }
+        written
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -23,3 +23,4 @@ mod snapshot;
 mod start;
 mod store_faults;
 mod torture;
+mod writes;

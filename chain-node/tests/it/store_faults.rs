@@ -331,7 +331,7 @@ async fn a_read_only_disk_is_refused_with_a_sentence_and_changes_nothing() {
     let config = cluster.validator_dir(0).join("node.toml");
     let output = tokio::task::block_in_place(|| node(&["run", "--config", config.to_str().unwrap()]));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(output.status.code(), Some(25), "{said}");
     assert!(said.to_lowercase().contains("read-only"), "{said}");
     disk.read_only(false);
     assert_eq!(check_home(&cluster.validator_dir(0)), before);

@@ -26,6 +26,8 @@ pub mod code {
     pub const STORE_NEWER: i32 = 23;
     /// The configuration or genesis is not accepted.
     pub const CONFIGURATION: i32 = 24;
+    /// The disk takes no writes: it failed, or turned read-only.
+    pub const DISK_FAILED: i32 = 25;
 }
 
 /// What an exit asks of a supervisor.
@@ -45,6 +47,7 @@ pub enum Why {
     StoreDamaged,
     StoreNewer,
     Configuration,
+    DiskFailed,
 }
 
 impl Exit {
@@ -55,6 +58,7 @@ impl Exit {
             Self::Code(code::STORE_DAMAGED) => Meaning::Person(Why::StoreDamaged),
             Self::Code(code::STORE_NEWER) => Meaning::Person(Why::StoreNewer),
             Self::Code(code::CONFIGURATION) => Meaning::Person(Why::Configuration),
+            Self::Code(code::DISK_FAILED) => Meaning::Person(Why::DiskFailed),
             Self::Code(_) | Self::Signal(_) | Self::Unseen => Meaning::Crash,
         }
     }
@@ -92,6 +96,10 @@ impl Why {
             Self::Configuration => Text::new(
                 "节点不接受其配置，不再自动启动；请查看该节点日志的最后一行",
                 "it does not accept its configuration, so it is not started again; read the last line of its log",
+            ),
+            Self::DiskFailed => Text::new(
+                "磁盘无法写入（故障或变为只读），不再自动启动；请修复磁盘，再重新启用",
+                "its disk cannot be written to, so it is not started again; mend the disk, then start it",
             ),
         }
     }

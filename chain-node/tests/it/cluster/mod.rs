@@ -6,7 +6,7 @@ mod process;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use chain_client::{Client, Url};
@@ -107,9 +107,14 @@ impl Cluster {
 
     /// The exit code of a node that ended by itself.
     pub fn ended(&mut self, n: usize) -> Option<i32> {
+        self.gone(n)?.code()
+    }
+
+    /// How a node ended, by itself or by a signal; none while it runs.
+    pub fn gone(&mut self, n: usize) -> Option<ExitStatus> {
         let status = self.nodes[n].as_mut()?.try_wait().unwrap()?;
         self.nodes[n] = None;
-        status.code()
+        Some(status)
     }
 
     fn running(&self) -> usize {
