@@ -30,4 +30,5 @@ pub mod evidence;
 pub mod cli;
 pub mod decoders;
 pub mod node;
+pub mod stages;
 pub mod telemetry;
