@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::consensus::now_ms;
 use crate::ledger::Ledger;
 use crate::mempool::{Added, Full, Mempool};
+use crate::stages;
 
 /// Signatures checked together; larger batches gain little.
 const BATCH: usize = 256;
@@ -121,6 +122,7 @@ impl Admission {
     pub async fn receive(&self, batch: Vec<Vec<u8>>) -> Result<bool, NotAdmitted> {
         let (mut fresh, mut all) = (Vec::new(), true);
         let seen = self.ledger.tip().height;
+        let timed = stages::GOSSIP.time(batch.len());
         for tx in batch.iter().filter_map(|bytes| Transaction::decode(bytes).ok()) {
             match self.precheck(&tx, Source::Peer) {
                 Ok(None) => fresh.push(tx),
@@ -130,6 +132,7 @@ impl Admission {
                 Err(reason) => tracing::debug!(id = %tx.id(), %reason, "dropped a transaction of a peer"),
             }
         }
+        drop(timed);
         if fresh.is_empty() {
             return Ok(all);
         }
@@ -241,12 +244,14 @@ fn check_signatures(mut requests: mpsc::Receiver<Check>) {
             batch.push(next);
         }
         let items: Vec<_> = batch.iter().flat_map(|check| check.txs.iter().map(Transaction::batch_item)).collect();
+        let timed = stages::CHECK.time(items.len());
         let mut entropy = [0; 32];
         let verdicts = match getrandom::fill(&mut entropy) {
             Ok(()) => crypto::verify_zip215_batch(&items, entropy),
             // Without randomness a batch could be crafted; one by one needs none.
             Err(_) => items.iter().map(|i| crypto::verify_zip215(&i.key, i.message, &i.signature)).collect(),
         };
+        drop(timed);
         let mut verdicts = verdicts.into_iter();
         for check in batch {
             let own = verdicts.by_ref().take(check.txs.len()).collect();

@@ -30,6 +30,7 @@ pub mod evidence;
 pub mod cli;
 pub mod decoders;
 pub mod node;
+pub mod stages;
 pub mod telemetry;
 
 #[cfg(test)]

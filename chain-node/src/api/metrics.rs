@@ -8,6 +8,7 @@ use axum::response::IntoResponse;
 use chain_types::api::Phase;
 
 use super::Shared;
+use crate::stages::{self, Stage};
 
 /// Counted since the start.
 #[derive(Debug, Default)]
@@ -64,9 +65,33 @@ pub async fn show(State(api): State<Shared>) -> impl IntoResponse {
         .iter()
         .map(|(name, kind, help, value)| format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"))
         .collect();
-    let text = format!(
-        "{text}# HELP citychain_store_bytes Bytes of the store's tables.\n# TYPE citychain_store_bytes gauge\ncitychain_store_bytes {}\n",
-        api.ledger.store().size_bytes()
-    );
+    let text = text + &store(&api) + &stages();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
+
+fn store(api: &Shared) -> String {
+    let mut text =
+        "# HELP citychain_store_bytes Bytes of the store's tables.\n# TYPE citychain_store_bytes gauge\n".to_owned();
+    text += &format!("citychain_store_bytes {}\n", api.ledger.store().size_bytes());
+    text += "# HELP citychain_store_column_bytes The same by kind of row.\n# TYPE citychain_store_column_bytes gauge\n";
+    for (column, bytes) in api.ledger.store().sizes_bytes() {
+        text += &format!("citychain_store_column_bytes{{column=\"{column}\"}} {bytes}\n");
+    }
+    text
+}
+
+/// Where the time goes, see [`crate::stages`].
+fn stages() -> String {
+    type Kind = (&'static str, &'static str, fn(&Stage) -> String);
+    let kinds: [Kind; 3] = [
+        ("seconds", "Time spent in a stage.", |stage| stage.seconds().to_string()),
+        ("calls", "Times it was gone through.", |stage| stage.calls().to_string()),
+        ("items", "Transactions, blocks or bytes that it dealt with.", |stage| stage.items().to_string()),
+    ];
+    let one = |(kind, help, value): Kind| {
+        let name = format!("citychain_stage_{kind}_total");
+        let rows = stages::ALL.map(|stage| format!("{name}{{stage=\"{}\"}} {}\n", stage.name(), value(stage)));
+        format!("# HELP {name} {help}\n# TYPE {name} counter\n{}", rows.concat())
+    };
+    kinds.map(one).concat()
 }

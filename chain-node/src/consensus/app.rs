@@ -27,6 +27,7 @@ use crate::config::Timeouts;
 use crate::identity::{Guard, Position};
 use crate::ledger::{Candidate, Draft, Ledger, Tip, block_time, build};
 use crate::mempool::Mempool;
+use crate::stages;
 use crate::store::{Proposal, StoreError};
 
 /// Where consensus is at this node.
@@ -184,6 +185,8 @@ impl Running {
         let round = round_number(round).unwrap_or(0);
         if round > 0 {
             tracing::info!(height, round, "no decision in the round before");
+        } else {
+            stages::ORDER.begin();
         }
         self.app.progress.send_replace(Progress { height, round });
         self.proposals.at(height, self.now_ms())
@@ -199,6 +202,7 @@ impl Running {
             return Err(StoreError::Damaged(format!("asked to propose height {height} after {}", tip.height)));
         }
         let mut txs = self.app.mempool.select(block_time(&tip, now_ms));
+        let _timed = stages::PROPOSE.time(txs.len());
         // A transaction may have been committed between its arrival and now; the mempool learns of it a moment later.
         let mut fresh = Vec::with_capacity(txs.len());
         for tx in txs.drain(..) {
@@ -268,6 +272,7 @@ impl Running {
         let valid_round = round_number(init.valid_round);
         let proposal = Proposal { round, valid_round, proposer: init.proposer.key(), id: init.id.block(), block };
         let freshness = Freshness::Fresh { now_ms: self.now_ms(), propose_timeout_ms: self.app.timeouts.propose_ms };
+        let _timed = stages::JUDGE.time(1);
         on_disk(|| self.proposals.add(proposal, freshness))
     }
 
@@ -287,6 +292,7 @@ impl Running {
         reply: oneshot::Sender<()>,
     ) -> Result<(), StoreError> {
         let height = certificate.height.0;
+        stages::ORDER.end(1);
         let (candidate, certificate) = self.decided(certificate)?;
         let (ledger, done) = (self.app.ledger.clone(), self.done.clone());
         tokio::task::spawn_blocking(move || {

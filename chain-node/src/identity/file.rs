@@ -93,6 +93,7 @@ impl IdentityFile {
 
     /// Durable when it returns. A failed write leaves the slot before it.
     pub fn write(&mut self, record: Record) -> io::Result<()> {
+        let _timed = crate::stages::GUARD.time(0);
         let number = self.number + 1;
         let slot = encode_slot(number, &record)?;
         self.file.write_all_at(&slot, (number % 2) * SLOT)?;

@@ -18,6 +18,7 @@ use chain_types::validator::ValidatorSet;
 use chain_types::{BlockId, CommitCertificate, Fingerprint, Header, PublicKey, Transaction};
 use tokio::sync::watch;
 
+use crate::stages;
 use crate::store::{BlockCommit, Proposal, Roots, Store, StoreError};
 
 pub use build::{Draft, block_time, build};
@@ -109,7 +110,10 @@ impl Ledger {
             return Err(StoreError::Rules { height: header.height, version: tip.rules });
         }
         let context = block_context(header, tip.roots.log_size, &tip.validators, &tip.skipped)?;
+        let timed = stages::EXECUTE.time(candidate.txs.len());
         let effects = execute(&self.store, &context, &candidate.txs).map_err(|e| StoreError::Read(e.to_string()))?;
+        drop(timed);
+        let timed = stages::COMMIT.time(candidate.txs.len());
         let mut frontier = self.frontier.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (roots, edge) = self.store.commit(BlockCommit {
             proposal: &candidate.proposal,
@@ -119,6 +123,7 @@ impl Ledger {
             before: &tip.roots,
             frontier: frontier.clone(),
         })?;
+        drop(timed);
         *frontier = edge;
         let next_validators = effects.next_validators.unwrap_or_else(|| tip.next_validators.clone());
         let next = Tip {

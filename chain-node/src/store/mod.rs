@@ -228,6 +228,7 @@ impl Store {
     fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
+        let _timed = crate::stages::WRITE.time(batch.size_in_bytes());
         self.db.write_opt(batch, &options).map_err(|e| StoreError::Write(e.to_string()))
     }
 }

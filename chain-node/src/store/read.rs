@@ -212,11 +212,15 @@ impl Store {
 
     /// Bytes on disk, as RocksDB counts its live tables.
     pub fn size_bytes(&self) -> u64 {
-        let size = |c: &Column| {
+        self.sizes_bytes().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Bytes of each column's tables; what is still in memory only is not among them.
+    pub fn sizes_bytes(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        super::columns::ALL.iter().map(|c| {
             let property = self.cf(*c).ok().map(|cf| self.db.property_int_value_cf(cf, "rocksdb.total-sst-files-size"));
-            property.and_then(Result::ok).flatten().unwrap_or(0)
-        };
-        super::columns::ALL.iter().map(size).sum()
+            (c.name(), property.and_then(Result::ok).flatten().unwrap_or(0))
+        })
     }
 }
 

@@ -2,27 +2,34 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use chain_types::api::Status;
 use chain_types::crypto::SigningKey;
 use chain_types::{Fingerprint, Genesis};
 
 use super::report::Row;
+use super::usage::{cpu_seconds, folder_bytes, rss_mb};
 use crate::cli::init::Init;
 use crate::keys::load_key;
 
-/// Network of the bench's loopback addresses: 127.NET.1.n.
-const NET: u8 = 93;
-const START_LIMIT: Duration = Duration::from_secs(60);
+const DRAIN_LIMIT: Duration = Duration::from_secs(600);
+const START_LIMIT: Duration = Duration::from_secs(180);
 
 pub struct Chain {
     home: PathBuf,
+    /// Of the loopback addresses: 127.NET.1.n.
+    net: u8,
     children: Vec<Child>,
     pub fingerprint: Fingerprint,
     pub administrator: SigningKey,
     pub token: String,
     pub http: reqwest::Client,
+    /// Accounts that send, once they are bound.
+    pub senders: tokio::sync::OnceCell<Vec<SigningKey>>,
+    next: AtomicU64,
 }
 
 impl Drop for Chain {
@@ -35,53 +42,68 @@ impl Drop for Chain {
 }
 
 impl Chain {
-    pub async fn start(dir: &Path, validators: u8) -> anyhow::Result<Self> {
+    /// With `keep_blocks`, every validator but the first drops older blocks as it goes.
+    pub async fn start(dir: &Path, (net, validators): (u8, u8), keep_blocks: Option<u64>) -> anyhow::Result<Self> {
         let home = dir.join("chain");
-        Init::for_measuring(home.clone(), validators, NET).run_quietly()?;
+        Init::for_measuring(home.clone(), validators, net).run_quietly()?;
         let genesis: Genesis = serde_json::from_str(&std::fs::read_to_string(home.join("genesis.json"))?)?;
         let program = std::env::current_exe()?;
         let mut children = Vec::new();
         for n in 1..=validators {
             let dir = home.join(format!("validators/validator-{n}"));
+            if let Some(keep) = keep_blocks.filter(|_| n > 1) {
+                set_retention(&dir.join("node.toml"), keep)?;
+            }
             let log = std::fs::File::create(dir.join("log.txt"))?;
             let mut command = Command::new(&program);
             command.arg("run").arg("--config").arg(dir.join("node.toml"));
             children.push(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?);
         }
-        let chain = Self {
+        let mut chain = Self {
+            net,
             children,
             fingerprint: genesis.fingerprint(),
             administrator: load_key(&home.join("administrator.key"))?,
             token: std::fs::read_to_string(home.join("token"))?.trim().to_owned(),
             http: reqwest::Client::builder().pool_max_idle_per_host(256).timeout(Duration::from_secs(60)).build()?,
+            senders: tokio::sync::OnceCell::new(),
+            next: AtomicU64::new(0),
             home,
         };
         chain.wait_ready().await?;
         Ok(chain)
     }
 
-    pub fn stop(mut self) {
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
     pub fn size(&self) -> usize {
         self.children.len()
     }
 
-    /// Address of a validator's API, by turn.
-    pub fn api(&self, n: usize) -> String {
-        format!("http://127.{NET}.1.{}:8080", n % self.size() + 1)
+    /// A number that was not given before: salts and keys are made of it.
+    pub fn unique(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    async fn wait_ready(&self) -> anyhow::Result<()> {
+    /// Address of a validator's API, by turn.
+    pub fn api(&self, n: usize) -> String {
+        format!("http://127.{}.1.{}:8080", self.net, n % self.size() + 1)
+    }
+
+    async fn wait_ready(&mut self) -> anyhow::Result<()> {
         let start = Instant::now();
         for n in 0..self.size() {
             while !self.is_ready(n).await {
+                let child = self.children.get_mut(n).context("no such validator")?;
+                if let Some(status) = child.try_wait()? {
+                    let log = self.home.join(format!("validators/validator-{}/log.txt", n + 1));
+                    let said = std::fs::read_to_string(log).unwrap_or_default();
+                    let last = said.lines().last().unwrap_or_default().to_owned();
+                    bail!(
+                        "validator {} ended with {status}: {last}; if addresses are in use, choose others with --net",
+                        n + 1
+                    );
+                }
                 if start.elapsed() > START_LIMIT {
-                    bail!("validator {} is not ready after a minute; see {}", n + 1, self.home.display());
+                    bail!("validator {} is not ready after three minutes; see {}", n + 1, self.home.display());
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -90,23 +112,60 @@ impl Chain {
     }
 
     async fn is_ready(&self, n: usize) -> bool {
-        let answer = self.http.get(format!("{}/status", self.api(n))).send().await;
-        let status = async { answer.ok()?.json::<chain_types::api::Status>().await.ok() };
-        status.await.is_some_and(|s| s.height > 0 && s.peers.iter().all(|p| p.connected))
+        self.status(n).await.is_ok_and(|s| {
+            // Another chain may have these addresses.
+            s.fingerprint == self.fingerprint && s.height > 0 && s.peers.iter().all(|p| p.connected)
+        })
+    }
+
+    pub async fn status(&self, n: usize) -> anyhow::Result<Status> {
+        Ok(self.http.get(format!("{}/status", self.api(n))).send().await?.error_for_status()?.json().await?)
+    }
+
+    /// A validator's metrics, as text.
+    pub async fn metrics(&self, n: usize) -> anyhow::Result<String> {
+        let url = format!("http://127.{}.1.{}:9090/metrics", self.net, n % self.size() + 1);
+        Ok(self.http.get(url).send().await?.error_for_status()?.text().await?)
+    }
+
+    pub fn pid(&self, n: usize) -> anyhow::Result<u32> {
+        Ok(self.children.get(n).context("no such validator")?.id())
+    }
+
+    /// Until no validator has anything left to commit.
+    pub async fn drained(&self) -> anyhow::Result<()> {
+        let start = Instant::now();
+        for n in 0..self.size() {
+            while self.status(n).await?.pending > 0 {
+                if start.elapsed() > DRAIN_LIMIT {
+                    bail!("transactions are in no block after ten minutes");
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        Ok(())
     }
 
     /// Memory and processor use of the validators over some quiet seconds.
-    pub async fn idle_use(&self, when: &str, seconds: u64) -> anyhow::Result<Vec<Row>> {
+    pub async fn idle_use(&self, key: &str, when: &str, seconds: u64) -> anyhow::Result<Vec<Row>> {
         let before = self.cpu_seconds()?;
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let used = self.cpu_seconds()? - before;
-        let memory = self.children.iter().map(|c| rss_mb(c.id())).collect::<Result<Vec<_>, _>>()?;
         let share = used / seconds as f64 / self.size() as f64 * 100.0;
-        let largest = memory.into_iter().fold(0.0, f64::max);
         Ok(vec![
-            Row::new(format!("validator, {when}: memory (largest RSS)"), largest, "MB"),
-            Row::new(format!("validator, {when}: processor"), share, "% of a core"),
+            Row::new(
+                format!("memory-{key}"),
+                format!("validator, {when}: memory (largest RSS)"),
+                self.memory_mb()?,
+                "MB",
+            ),
+            Row::new(format!("processor-{key}"), format!("validator, {when}: processor"), share, "% of a core"),
         ])
+    }
+
+    /// Of the validator that has most.
+    pub fn memory_mb(&self) -> anyhow::Result<f64> {
+        self.children.iter().map(|c| rss_mb(c.id())).try_fold(0.0, |largest, mb| Ok(f64::max(largest, mb?)))
     }
 
     /// Processor time of all validators so far.
@@ -119,26 +178,10 @@ impl Chain {
     }
 }
 
-pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let rest = stat.rsplit_once(')').context("a process's stat line")?.1;
-    let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
-    Ok(ticks as f64 / 100.0)
-}
-
-fn rss_mb(pid: u32) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("a process's memory")?;
-    let kilobytes: f64 = line.split_whitespace().nth(1).context("a process's memory")?.parse()?;
-    Ok(kilobytes / 1024.0)
-}
-
-fn folder_bytes(dir: &Path) -> anyhow::Result<u64> {
-    let mut total = 0;
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let kind = entry.metadata()?;
-        total += if kind.is_dir() { folder_bytes(&entry.path())? } else { kind.len() };
-    }
-    Ok(total)
+fn set_retention(path: &Path, keep_blocks: u64) -> anyhow::Result<()> {
+    let mut config: toml::Table = std::fs::read_to_string(path)?.parse()?;
+    let retention = config.entry("retention").or_insert_with(|| toml::Table::new().into());
+    let table = retention.as_table_mut().context("`retention` in a node's configuration")?;
+    table.insert("keep_blocks".into(), toml::Value::try_from(keep_blocks)?);
+    Ok(std::fs::write(path, config.to_string())?)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use chain_types::account::Custody;
-use chain_types::api::{BlockInfo, Status, Submitted, SubmittedStatus, TxInfo, TxStatus};
+use chain_types::api::{BlockInfo, Submitted, SubmittedStatus, TxInfo, TxStatus};
 use chain_types::crypto::SigningKey;
 use chain_types::encoding::{Writer, to_value};
 use chain_types::state::CHAIN_APP;
@@ -15,7 +15,10 @@ use chain_types::{Call, Hash, PublicKey, Transaction, TxId, Value};
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 
-use super::chain::{Chain, cpu_seconds};
+use super::chain::Chain;
+use super::report::Row;
+use super::stages::Reading;
+use super::usage::cpu_seconds;
 use crate::consensus::now_ms;
 
 /// Accounts that send: enough that no batch of signatures is one key's.
@@ -31,6 +34,10 @@ pub struct Latency {
 pub struct Throughput {
     pub rate: f64,
     pub cpu_cores: f64,
+    /// Of one validator for one transaction (or digest).
+    pub cpu_us: f64,
+    /// Where the time went.
+    pub stages: Vec<Row>,
 }
 
 /// The value below which this share of sorted values lies.
@@ -65,7 +72,12 @@ fn call(chain: &Chain, salt: u64, instance: &str, method: &str, args: Value) -> 
 }
 
 /// Binds a fresh account: one state record, one log entry.
-fn bind(chain: &Chain, signer: &SigningKey, n: u64, key: PublicKey) -> anyhow::Result<Transaction> {
+fn bind(chain: &Chain, signer: &SigningKey) -> anyhow::Result<Transaction> {
+    let n = chain.unique();
+    bind_key(chain, signer, n, key_of(n).public())
+}
+
+fn bind_key(chain: &Chain, signer: &SigningKey, n: u64, key: PublicKey) -> anyhow::Result<Transaction> {
     let args = BindAccount { key, label: "bench".into(), custody: Custody::Own, administrator: true };
     Ok(Transaction::sign(call(chain, n, "identity", "bind_account", to_value(&args)?), signer)?)
 }
@@ -74,13 +86,34 @@ fn key_of(n: u64) -> SigningKey {
     SigningKey::from_seed(&Hash::of_parts(&[b"bench", &n.to_be_bytes()]).0)
 }
 
-async fn senders(chain: &Chain, from: u64) -> anyhow::Result<Vec<SigningKey>> {
-    let keys: Vec<SigningKey> = (from..from + SENDERS as u64).map(key_of).collect();
-    for (n, key) in (from..).zip(&keys) {
-        let tx = bind(chain, &chain.administrator, n, key.public())?;
-        submit(chain, 0, &tx, 10_000).await?;
+/// The accounts that send, bound when they are first asked for.
+pub async fn senders(chain: &Chain) -> anyhow::Result<&[SigningKey]> {
+    let bind_all = || async {
+        let mut keys = Vec::with_capacity(SENDERS);
+        for _ in 0..SENDERS {
+            let n = chain.unique();
+            let tx = bind_key(chain, &chain.administrator, n, key_of(n).public())?;
+            submit(chain, 0, &tx, 10_000).await?;
+            keys.push(key_of(n));
+        }
+        anyhow::Ok(keys)
+    };
+    Ok(chain.senders.get_or_try_init(bind_all).await?)
+}
+
+/// So many transactions that nobody has seen, signed by the senders in turn.
+pub fn signed(chain: &Chain, keys: &[SigningKey], count: usize) -> anyhow::Result<Vec<Transaction>> {
+    (0..count).zip(keys.iter().cycle()).map(|(_, key)| bind(chain, key)).collect()
+}
+
+/// Envelopes as one request's body.
+pub fn batch_body<'a>(txs: impl ExactSizeIterator<Item = &'a Transaction>) -> Vec<u8> {
+    let mut body = Writer::default();
+    body.array(txs.len());
+    for tx in txs {
+        body.bytes(tx.bytes());
     }
-    Ok(keys)
+    body.into_bytes()
 }
 
 /// Sends one transaction and gives what the node says of it; waits out "try again later".
@@ -106,13 +139,9 @@ async fn submit_all(chain: &Chain, node: usize, txs: &[Transaction]) -> anyhow::
     let url = format!("{}/transactions/batch", chain.api(node));
     let mut left: Vec<&Transaction> = txs.iter().collect();
     for _ in 0..200 {
-        let mut body = Writer::default();
-        body.array(left.len());
-        for tx in &left {
-            body.bytes(tx.bytes());
-        }
+        let body = batch_body(left.iter().copied());
         let request = chain.http.post(&url).bearer_auth(&chain.token).header("content-type", "application/cbor");
-        let answers: Vec<Submitted> = request.body(body.into_bytes()).send().await?.error_for_status()?.json().await?;
+        let answers: Vec<Submitted> = request.body(body).send().await?.error_for_status()?.json().await?;
         let mut again = Vec::new();
         for (tx, answer) in left.iter().zip(answers) {
             match answer.status {
@@ -133,10 +162,10 @@ async fn submit_all(chain: &Chain, node: usize, txs: &[Transaction]) -> anyhow::
 /// One at a time on a resting chain.
 pub async fn idle_latency(chain: &Chain, samples: usize) -> anyhow::Result<Latency> {
     let mut times = Vec::with_capacity(samples);
-    for n in 0..samples as u64 {
-        let tx = bind(chain, &chain.administrator, n, key_of(1 << 40 | n).public())?;
+    for n in 0..samples {
+        let tx = bind(chain, &chain.administrator)?;
         let start = Instant::now();
-        let info = submit(chain, n as usize, &tx, 10_000).await?;
+        let info = submit(chain, n, &tx, 10_000).await?;
         ensure!(matches!(info.status, TxStatus::Committed(ref c) if c.applied), "a sample was not applied: {info:?}");
         times.push(start.elapsed().as_secs_f64() * 1e3);
         // Let the sealing block pass, so that each sample meets a resting chain.
@@ -148,44 +177,35 @@ pub async fn idle_latency(chain: &Chain, samples: usize) -> anyhow::Result<Laten
 
 /// As many as the chain takes, spread over all validators, so many in a request.
 pub async fn transactions(chain: &Chain, count: usize, in_request: usize) -> anyhow::Result<Throughput> {
-    let series = in_request as u64;
-    let keys = senders(chain, 1 << 20 | series << 8).await?;
-    let mut txs = Vec::with_capacity(count);
-    for (n, key) in (0..count as u64).zip(keys.iter().cycle()) {
-        txs.push(bind(chain, key, n, key_of(1 << 40 | series << 32 | n).public())?);
-    }
-    run(chain, txs, in_request).await
+    let txs = signed(chain, senders(chain).await?, count)?;
+    run(chain, &txs, in_request, 1).await
 }
 
 /// Batches of 10,000 digests each.
 pub async fn digests(chain: &Chain, count: usize) -> anyhow::Result<Throughput> {
-    let batches = count.div_ceil(10_000) as u64;
     let mut txs = Vec::new();
-    for batch in 0..batches {
+    for _ in 0..count.div_ceil(10_000) {
+        let batch = chain.unique();
         let digest = |n: u64| Hash::of_parts(&[b"digest", &batch.to_be_bytes(), &n.to_be_bytes()]);
         let args = Digests { digests: (0..10_000).map(digest).collect() };
         let call = call(chain, batch, "anchor", "digests", to_value(&args)?);
         txs.push(Transaction::sign(call, &chain.administrator)?);
     }
-    let measured = run(chain, txs, 1).await?;
-    Ok(Throughput { rate: measured.rate * 10_000.0, ..measured })
+    run(chain, &txs, 1, 10_000).await
 }
 
-/// From the first request until no validator has anything left to commit; then counts what the blocks hold.
-async fn run(chain: &Chain, txs: Vec<Transaction>, in_request: usize) -> anyhow::Result<Throughput> {
-    let from = status(chain, 0).await?.height;
+/// From the first request until no validator has anything left to commit; then counts what the blocks hold. A transaction
+/// counts as so many items.
+async fn run(chain: &Chain, txs: &[Transaction], in_request: usize, items: usize) -> anyhow::Result<Throughput> {
+    let (from, reading) = (chain.status(0).await?.height, Reading::take(chain).await?);
     let (start, cpu) = (Instant::now(), chain.cpu_seconds()? + cpu_seconds(std::process::id())?);
     let requests = futures::stream::iter(txs.chunks(in_request).enumerate()).map(|(n, txs)| submit_all(chain, n, txs));
     let under_way = (IN_FLIGHT / in_request).max(2 * chain.size());
     requests.buffer_unordered(under_way).try_for_each(|()| std::future::ready(Ok(()))).await?;
-    for n in 0..chain.size() {
-        while status(chain, n).await?.pending > 0 {
-            ensure!(start.elapsed() < Duration::from_secs(600), "transactions are in no block after ten minutes");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    }
+    chain.drained().await?;
     let seconds = start.elapsed().as_secs_f64();
     let used = chain.cpu_seconds()? + cpu_seconds(std::process::id())? - cpu;
+    let after = Reading::take(chain).await?;
     let mut committed = committed_since(chain, from).await?;
     let sent: HashSet<TxId> = txs.iter().map(Transaction::id).collect();
     committed.retain(|id| sent.contains(id));
@@ -194,17 +214,16 @@ async fn run(chain: &Chain, txs: Vec<Transaction>, in_request: usize) -> anyhow:
         let info = submit(chain, 0, tx, 0).await?;
         ensure!(matches!(info.status, TxStatus::Committed(ref c) if c.applied), "refused: {info:?}");
     }
-    Ok(Throughput { rate: txs.len() as f64 / seconds, cpu_cores: used / seconds })
-}
-
-async fn status(chain: &Chain, n: usize) -> anyhow::Result<Status> {
-    Ok(chain.http.get(format!("{}/status", chain.api(n))).send().await?.error_for_status()?.json().await?)
+    let items = txs.len() * items;
+    let stages = after.rows_since(&reading, items, chain.size());
+    let cpu_us = stages.iter().find(|row| row.key == "cpu-tx").map_or(f64::NAN, |row| row.value);
+    Ok(Throughput { rate: items as f64 / seconds, cpu_cores: used / seconds, cpu_us, stages })
 }
 
 /// The transactions of every block above a height.
 async fn committed_since(chain: &Chain, from: u64) -> anyhow::Result<HashSet<TxId>> {
     let mut ids = HashSet::new();
-    for height in from + 1..=status(chain, 0).await?.height {
+    for height in from + 1..=chain.status(0).await?.height {
         let url = format!("{}/blocks/{height}", chain.api(0));
         let answer = chain.http.get(url).bearer_auth(&chain.token).send().await?.error_for_status()?;
         ids.extend(answer.json::<BlockInfo>().await?.txs);
@@ -214,12 +233,8 @@ async fn committed_since(chain: &Chain, from: u64) -> anyhow::Result<HashSet<TxI
 
 /// Latency at a steady rate: requests leave on time whether or not earlier ones are answered.
 pub async fn latency_at(chain: &Chain, rate: f64, seconds: f64) -> anyhow::Result<Latency> {
-    let keys = senders(chain, 1 << 21).await?;
-    let count = (rate * seconds) as u64;
-    let mut txs = Vec::new();
-    for (n, key) in (0..count).zip(keys.iter().cycle()) {
-        txs.push(bind(chain, key, n, key_of(1 << 33 | n).public())?);
-    }
+    let count = (rate * seconds) as usize;
+    let txs = signed(chain, senders(chain).await?, count)?;
     let start = Instant::now();
     let mut running = Vec::with_capacity(txs.len());
     let tasks = tokio::task::LocalSet::new();
@@ -254,7 +269,7 @@ pub async fn latency_at(chain: &Chain, rate: f64, seconds: f64) -> anyhow::Resul
         })
         .await?;
     let mut times = Arc::into_inner(times).context("a task still runs")?.into_inner().unwrap_or_default();
-    ensure!(times.len() as u64 * 100 >= count * 99, "only {} of {count} were committed in time", times.len());
+    ensure!(times.len() * 100 >= count * 99, "only {} of {count} were committed in time", times.len());
     times.sort_by(f64::total_cmp);
     Ok(Latency { p50: percentile(&times, 0.5), p99: percentile(&times, 0.99) })
 }
