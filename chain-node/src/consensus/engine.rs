@@ -39,6 +39,9 @@ const _: () = assert!((MAX_BLOCK_BYTES as u64) * 2 <= SYNC_BYTES);
 /// Blocks that are asked for and given at a time.
 pub(super) const SYNC_BLOCKS: u64 = 8;
 
+/// The network's answer comes from memory.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
 /// Why consensus ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsensusError {
@@ -178,6 +181,35 @@ impl EnginePeers {
             list.push(peer.clone());
         }
         Ok(())
+    }
+}
+
+/// Whom the engine can exchange votes with now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Consensus keys that the connected peers have proven, whether they are in the set or not.
+    pub proven: Vec<PublicKey>,
+    /// Names of the configured peers without a connection over which a key was proven.
+    pub missing: Vec<String>,
+}
+
+impl EnginePeers {
+    /// As the engine has it now; an engine that does not answer is connected to nobody.
+    pub async fn connections(&self) -> Result<Connections, ConsensusError> {
+        let list = self.list.lock().await.clone();
+        let asked = tokio::time::timeout(ANSWER_WITHIN, NetworkRequest::dump_state(&self.requests)).await;
+        let connected = asked.ok().and_then(Result::ok).flatten().map(|dump| dump.peers).unwrap_or_default();
+        let mut found = Connections::default();
+        for peer in &list {
+            let id = peer_id(peer)?;
+            let info = connected.iter().find(|(other, _)| other.to_bytes() == id.to_bytes()).map(|(_, info)| info);
+            let key = info.and_then(|info| <[u8; 32]>::try_from(info.consensus_public_key.as_deref()?).ok());
+            match key {
+                Some(key) => found.proven.push(PublicKey(key)),
+                None => found.missing.push(peer.name.clone()),
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -30,5 +30,5 @@ pub(crate) use codec::samples;
 
 pub use app::Progress;
 pub use clock::now_ms;
-pub use engine::{Consensus, ConsensusError, EnginePeers, Settings, start};
+pub use engine::{Connections, Consensus, ConsensusError, EnginePeers, Settings, start};
 pub use wal::{Left, mend as mend_log};
