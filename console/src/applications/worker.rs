@@ -71,7 +71,7 @@ async fn wanted(app: &App, name: &str) -> Result<Option<Row>> {
         row.state = "removing".to_owned();
     }
     if row.state == "ready" && upgrade::of_object(app, &row, &object).await? {
-        return Ok(self::row(app, name).await?);
+        return self::row(app, name).await;
     }
     Ok(matches!(row.state.as_str(), "deploying" | "upgrading" | "removing").then_some(row))
 }

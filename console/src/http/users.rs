@@ -147,7 +147,8 @@ async fn show(view: View, principal: Principal, Path(id): Path<String>) -> Resul
 }
 
 async fn person(view: &View, principal: &Principal, id: &str, form: &Given, errors: &FieldErrors) -> Result<Response> {
-    let user = users::find(&view.app, principal, id).await?;
+    let line = roles::line(&view.app, principal, id).await?;
+    let user = &line.user;
     let tenant = user.of_tenant();
     let own = user.id == principal.user_id;
     let can_manage = !own && principal.can(Action::ManageUsers, &Resource::of(tenant.as_ref()));
@@ -157,10 +158,8 @@ async fn person(view: &View, principal: &Principal, id: &str, form: &Given, erro
     } else {
         None
     };
-    let free = roles::free(&user);
-    let line = roles::line(&view.app, user).await?;
-    let data =
-        json!({ "user": line.user, "line": line, "can_manage": can_manage, "own": own, "acts": acts, "free": free });
+    let free = roles::free(user);
+    let data = json!({ "user": user, "line": line, "can_manage": can_manage, "own": own, "acts": acts, "free": free });
     view.form("users/show.html", form, errors, &data)
 }
 

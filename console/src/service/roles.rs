@@ -1,7 +1,7 @@
 //! Who has which role: the page of everybody, giving a role and taking it away. Nobody changes their own; a tenant, and the city, always
 //! keeps an administrator who can sign in. A change takes effect with the person's next request: sessions read roles anew each time.
 
-use super::users::{COLUMNS, User, manageable};
+use super::users::{COLUMNS, User, find, manageable};
 use crate::app::App;
 use crate::audit::{self, Actor, Entry};
 use crate::auth::roles::Unfit;
@@ -37,22 +37,24 @@ pub struct Line {
     pub organisation_en: Option<String>,
 }
 
+const TITLES: &str =
+    "t.title_zh as tenant_zh, t.title_en as tenant_en, o.title_zh as organisation_zh, o.title_en as organisation_en";
+const PLACES: &str = "from users u left join tenant t on t.name = u.tenant
+     left join organisation o on o.tenant = u.tenant and o.name = u.organisation";
+
 /// Everybody whom the reader may see, and how many there are: of all tenants for the city's people, of the own one for others.
 pub async fn page(app: &App, principal: &Principal, filter: &Filter, number: i64) -> Result<(Vec<Line>, i64)> {
     principal.require(Action::ListUsers, &Resource::of(principal.tenant.as_ref()))?;
     let tenant = principal.tenant.as_ref().map_or(filter.tenant.trim(), Name::as_str).to_owned();
     let text: String = filter.q.trim().to_lowercase().chars().filter(|c| !matches!(c, '%' | '_')).collect();
     let like = if text.is_empty() { String::new() } else { format!("%{text}%") };
-    let from = "from users u left join tenant t on t.name = u.tenant
-         left join organisation o on o.tenant = u.tenant and o.name = u.organisation
-         where ($1 = '' or coalesce(u.tenant, '-') = $1)
+    let wanted = "where ($1 = '' or coalesce(u.tenant, '-') = $1)
            and ($2 = '' or exists (select 1 from user_role r where r.user_id = u.id and r.role = $2))
            and ($3 = '' or lower(u.display_name) like $3 or u.login like $3)";
-    let count = sqlx::query_as(sqlx::AssertSqlSafe(format!("select count(*) {from}")));
+    let count = sqlx::query_as(sqlx::AssertSqlSafe(format!("select count(*) {PLACES} {wanted}")));
     let (total,): (i64,) = count.bind(&tenant).bind(filter.role.trim()).bind(&like).fetch_one(app.db.pool()).await?;
     let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "select {COLUMNS}, t.title_zh as tenant_zh, t.title_en as tenant_en, o.title_zh as organisation_zh, o.title_en as organisation_en
-         {from} order by coalesce(u.tenant, ''), u.login limit $4 offset $5"
+        "select {COLUMNS}, {TITLES} {PLACES} {wanted} order by coalesce(u.tenant, ''), u.login limit $4 offset $5"
     )));
     let lines = rows
         .bind(&tenant)
@@ -65,17 +67,11 @@ pub async fn page(app: &App, principal: &Principal, filter: &Filter, number: i64
     Ok((lines, total))
 }
 
-/// The titles of where a person works.
-pub async fn line(app: &App, user: User) -> Result<Line> {
-    let titles: Option<(Option<String>, Option<String>, Option<String>, Option<String>)> = sqlx::query_as(
-        "select t.title_zh, t.title_en, o.title_zh, o.title_en from users u left join tenant t on t.name = u.tenant
-         left join organisation o on o.tenant = u.tenant and o.name = u.organisation where u.id = $1",
-    )
-    .bind(&user.id)
-    .fetch_optional(app.db.pool())
-    .await?;
-    let (tenant_zh, tenant_en, organisation_zh, organisation_en) = titles.unwrap_or_default();
-    Ok(Line { user, tenant_zh, tenant_en, organisation_zh, organisation_en })
+/// One person, if the reader may list the people of that place.
+pub async fn line(app: &App, principal: &Principal, id: &str) -> Result<Line> {
+    find(app, principal, id).await?;
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS}, {TITLES} {PLACES} where u.id = $1")));
+    Ok(query.bind(id).fetch_one(app.db.pool()).await?)
 }
 
 /// Roles that a person can be given beside those they have.
