@@ -15,7 +15,14 @@ const BYTES: &str = "application/octet-stream";
 
 const OPERATIONS: [Operation; 37] = [
     ("get", "/healthz", "The process answers.", false, &[], "text/plain"),
-    ("get", "/readyz", "200 if caught up and able to vote.", false, &[], "text/plain"),
+    (
+        "get",
+        "/readyz",
+        "200 if caught up, able to vote and connected to a quorum; else 503 and a sentence that says what is missing.",
+        false,
+        &[],
+        "text/plain",
+    ),
     ("get", "/status", "How the node is.", false, &[], JSON),
     ("get", "/genesis", "What the chain started from.", false, &[], JSON),
     ("get", "/validators", "The set that decides a height.", false, &["height"], JSON),

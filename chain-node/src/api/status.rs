@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use chain_types::Genesis;
 use chain_types::api::{PeerStatus, Phase, Status, ValidatorInfo};
+use chain_types::{Genesis, PublicKey, ValidatorSet};
 use serde::Deserialize;
 
 use super::{Api, ApiError, Shared};
-use crate::consensus::now_ms;
+use crate::consensus::{Connections, now_ms};
 use crate::identity::Standing;
 use crate::ledger::Tip;
 
@@ -21,16 +21,48 @@ pub async fn health() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: caught up and able to vote.
-pub async fn ready(State(api): State<Shared>) -> (StatusCode, &'static str) {
+/// `GET /readyz`: caught up, able to vote, and connected to enough other validators for a quorum.
+pub async fn ready(State(api): State<Shared>) -> (StatusCode, String) {
     let status = api.status();
-    let not = |why| (StatusCode::SERVICE_UNAVAILABLE, why);
+    let not = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, why.to_owned());
     match () {
-        () if !status.validator => not("this node's key is not in the validator set: it follows without voting\n"),
-        () if !status.caught_up => not("the node is fetching blocks that it missed\n"),
-        () if status.waits.is_some() => not("the node makes sure that its key votes nowhere else\n"),
-        () => (StatusCode::OK, "ready\n"),
+        () if !status.validator => {
+            return not("this node's key is not in the validator set: it follows without voting\n");
+        }
+        () if !status.caught_up => return not("the node is fetching blocks that it missed\n"),
+        () if status.waits.is_some() => return not("the node makes sure that its key votes nowhere else\n"),
+        () => {}
     }
+    let set = api.ledger.tip().validators.clone();
+    match api.peers.connections().await {
+        Ok(connections) => match unreached(&set, api.consensus_key, &connections) {
+            Some(why) => not(&why),
+            None => (StatusCode::OK, "ready\n".into()),
+        },
+        Err(e) => not(&format!("{e}\n")),
+    }
+}
+
+/// Why the connections of consensus do not make a quorum with this node; none if they do. A peer that has proven no key may be
+/// a validator and counts; one that has proven a key outside of the set only follows.
+fn unreached(set: &ValidatorSet, own: PublicKey, connections: &Connections) -> Option<String> {
+    let follows = |key: &Option<PublicKey>| key.is_some_and(|key| key != own && set.index_of(&key).is_none());
+    let others = connections.connected.iter().filter(|key| !follows(key)).count();
+    let all = set.len();
+    let reached = (others + 1).min(all);
+    // Powers are equal within a chain.
+    let power = set.validators().iter().take(reached).fold(0u64, |sum, v| sum.saturating_add(v.power));
+    if set.is_quorum(power) {
+        return None;
+    }
+    let needed = all * 2 / 3 + 1;
+    let missing = match connections.missing.as_slice() {
+        [] => "its configuration names no other peer; add the other validators to `peers`".to_owned(),
+        names => format!("no connection to {}; check these nodes and the network between", names.join(", ")),
+    };
+    Some(format!(
+        "with itself the node reaches {reached} of {all} validators over consensus, a quorum needs {needed}: {missing}\n"
+    ))
 }
 
 /// `GET /status`
@@ -161,6 +193,30 @@ impl Api {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quorum_is_reached_with_itself_or_the_missing_are_named() {
+        let key = |n: u8| PublicKey([n; 32]);
+        let one = |n| chain_types::Validator {
+            consensus_key: key(n),
+            cosigner_key: key(n + 100),
+            log_key: key(n + 200),
+            power: 1,
+            organisation: "bureau".into(),
+        };
+        let set = ValidatorSet::new((1..=4).map(one).collect());
+        let to = |keys: &[Option<u8>], missing: &[&str]| {
+            let missing = missing.iter().map(|name| (*name).to_owned()).collect();
+            let connected = keys.iter().map(|n| n.map(key)).collect();
+            unreached(&set, key(1), &Connections { connected, missing })
+        };
+        assert_eq!(to(&[Some(2), None], &["validator-4"]), None);
+        assert_eq!(to(&[Some(2), Some(3), Some(4)], &[]), None);
+        let said = to(&[Some(3), Some(9)], &["validator-2", "validator-4"]).unwrap();
+        assert!(said.contains("reaches 2 of 4") && said.contains("needs 3"), "an observer does not count: {said}");
+        assert!(said.contains("no connection to validator-2, validator-4"), "{said}");
+        assert!(to(&[], &[]).unwrap().contains("names no other peer"));
+    }
 
     #[test]
     fn who_has_the_newest_blocks_is_caught_up_and_who_fetches_old_ones_is_not() {

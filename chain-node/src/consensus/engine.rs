@@ -37,6 +37,9 @@ use crate::store::StoreError;
 const SYNC_BYTES: u64 = 16 << 20;
 const _: () = assert!((MAX_BLOCK_BYTES as u64) * 2 <= SYNC_BYTES);
 
+/// The network's answer comes from memory.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
 /// Why consensus ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsensusError {
@@ -174,6 +177,36 @@ impl EnginePeers {
             list.push(peer.clone());
         }
         Ok(())
+    }
+}
+
+/// Whom the engine can exchange votes with now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Each connected peer's consensus key, where it has proven one: the engine does not always come to that.
+    pub connected: Vec<Option<PublicKey>>,
+    /// Names of the configured peers without a connection.
+    pub missing: Vec<String>,
+}
+
+impl EnginePeers {
+    /// As the engine has it now; an engine that does not answer is connected to nobody.
+    pub async fn connections(&self) -> Result<Connections, ConsensusError> {
+        let list = self.list.lock().await.clone();
+        let asked = tokio::time::timeout(ANSWER_WITHIN, NetworkRequest::dump_state(&self.requests)).await;
+        let connected = asked.ok().and_then(Result::ok).flatten().map(|dump| dump.peers).unwrap_or_default();
+        let mut found = Connections::default();
+        for peer in &list {
+            let id = peer_id(peer)?;
+            let info = connected.iter().find(|(other, _)| other.to_bytes() == id.to_bytes()).map(|(_, info)| info);
+            let Some(info) = info else {
+                found.missing.push(peer.name.clone());
+                continue;
+            };
+            let key = info.consensus_public_key.as_deref().and_then(|key| <[u8; 32]>::try_from(key).ok());
+            found.connected.push(key.map(PublicKey));
+        }
+        Ok(found)
     }
 }
 

@@ -28,4 +28,4 @@ pub(crate) use codec::samples;
 
 pub use app::Progress;
 pub use clock::now_ms;
-pub use engine::{Consensus, ConsensusError, EnginePeers, Settings, start};
+pub use engine::{Connections, Consensus, ConsensusError, EnginePeers, Settings, start};

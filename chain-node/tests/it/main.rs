@@ -16,6 +16,7 @@ mod package;
 mod partition;
 mod past;
 mod pruning;
+mod ready;
 mod rules;
 mod scale;
 mod sets;
