@@ -76,8 +76,10 @@ async fn refresh_one(app: &App, entry: &chains::Entry) -> Result<()> {
     if known.is_none() && !view.works() {
         return Ok(());
     }
+    // One that only follows, on its way in or out, may lack what the others have.
+    let voters = view.status.validators.iter().filter(|row| row.voting);
     let mut addresses: Vec<String> =
-        view.status.validators.iter().filter_map(|row| row.api.as_ref()).map(|api| format!("http://{api}/")).collect();
+        voters.filter_map(|row| row.api.as_ref()).map(|api| format!("http://{api}/")).collect();
     addresses.sort();
     let same = known.as_ref().is_some_and(|way| {
         way.client.fingerprint() == fingerprint

@@ -58,7 +58,9 @@ pub async fn client(app: &App, chain: &Name) -> Result<Client> {
     let mut nodes: Vec<(bool, bool, String)> = Vec::new();
     for row in &view.status.validators {
         let seen = view.observed.node(row.name);
-        nodes.extend(row.api.clone().map(|api| (!row.ready, !seen.reachable, format!("http://{api}"))));
+        if row.voting {
+            nodes.extend(row.api.clone().map(|api| (!row.ready, !seen.reachable, format!("http://{api}"))));
+        }
     }
     nodes.sort();
     let bases = nodes.into_iter().map(|(.., base)| base).collect();

@@ -35,10 +35,9 @@ impl Hands {
                 self.start(plan, *node, planned.version).await?;
             }
             Action::StopChain { nodes } => self.stop_together(nodes).await?,
-            // `Observed::can_change_set` is false: this version's chains cannot, so this is never planned.
-            Action::VoteIn { node, .. } | Action::VoteOut { node, .. } => {
-                bail!("the voting set of this version cannot be changed, {node} stays as it is")
-            }
+            Action::VoteIn { node, .. } => return self.vote_in(*node).await,
+            Action::VoteOut { node, .. } => return self.vote_out(*node).await,
+            Action::SetAside { node } => self.set_aside(*node).await?,
             Action::Wait { .. } => return Ok(false),
         }
         Ok(true)
@@ -107,7 +106,7 @@ impl Hands {
         self.stop_together(&nodes).await
     }
 
-    fn forget(&mut self, node: ValidatorName) -> anyhow::Result<()> {
+    pub(super) fn forget(&mut self, node: ValidatorName) -> anyhow::Result<()> {
         if let Some(mut child) = self.children.remove(&node) {
             // Ended by now; waited for, or it stays as a zombie.
             let _ = child.try_wait();

@@ -75,7 +75,7 @@ impl Hands {
             return self.delete().await;
         }
         self.read_keys(object.as_ref()).await;
-        let mut observed = self.look(before.plan.as_ref()).await;
+        let mut observed = self.look().await;
         observed.follow(&before.observed);
         // One that cannot be asked has not lost its blocks.
         for (name, node) in observed.nodes.iter_mut().filter(|(_, node)| !node.reachable) {
@@ -103,7 +103,9 @@ impl Hands {
             match self.carry_out(&plan, &action).await {
                 Ok(done) => {
                     acted |= done;
-                    self.event_of(&action).await;
+                    if done {
+                        self.event_of(&action).await;
+                    }
                 }
                 // The first failure ends the pass: what follows may rest on it.
                 Err(error) => {

@@ -8,7 +8,7 @@ use operator_api::{
     Chain, ChainSpec, ChainState, Governance, Membership, Name, Organisation, Resources, Tenant, Text, Time,
     Validators, Version,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 struct Planned {
     name: &'static str,
@@ -120,6 +120,7 @@ fn write_chain(home: &Home, planned: &Planned, name: &Name) -> anyhow::Result<()
         resources: Resources::default(),
         state: ChainState::Running,
         validator_states: BTreeMap::new(),
+        retired: BTreeSet::new(),
         public_reads: false,
     };
     let mut object = Chain::new(name.clone(), spec);

@@ -78,11 +78,20 @@ pub fn steward(home: &Home, chain: &Name) -> Option<PublicKey> {
     public(&home.steward(chain))
 }
 
+/// The steward's key itself, to sign with. Dropped right after.
+pub fn steward_key(home: &Home, chain: &Name) -> Option<SigningKey> {
+    signing_key(&home.steward(chain))
+}
+
 fn public(path: &Path) -> Option<PublicKey> {
+    Some(signing_key(path)?.public())
+}
+
+fn signing_key(path: &Path) -> Option<SigningKey> {
     let text = Zeroizing::new(fs::read_to_string(path).ok()?);
     let mut seed = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), seed.as_mut()).ok()?;
-    Some(SigningKey::from_seed(&seed).public())
+    Some(SigningKey::from_seed(&seed))
 }
 
 /// The token that opens a node's admin address.

@@ -1,8 +1,8 @@
 //! The local provisioner: makes and keeps the city's chains as processes of this machine. It watches the home's files, runs one loop a
 //! chain ([`chain`]) around `chain-plan`, and decides nothing itself.
 //!
-//! Reading order: [`home`] files, [`addresses`], [`keys`], [`process`], then a chain's pass: [`observe`], [`carry_out`], [`self_check`],
-//! [`report`]. Killing the console at any point is harmless: nodes go on and are adopted by the next one.
+//! Reading order: [`home`] files, [`addresses`], [`keys`], [`process`], then a chain's pass: [`observe`], [`carry_out`], [`membership`],
+//! [`self_check`], [`report`]. Killing the console at any point is harmless: nodes go on and are adopted by the next one.
 
 mod addresses;
 mod carry_out;
@@ -12,6 +12,7 @@ mod hands;
 pub mod home;
 mod incidents;
 mod keys;
+mod membership;
 mod observe;
 pub mod process;
 mod report;

@@ -1,16 +1,15 @@
 //! One fresh look at a chain: its processes, what each node says of itself, what lies on disk. Everything is read anew; what only the
 //! look before can tell is added by `Observed::follow`.
 
-use super::hands::Hands;
+use super::hands::{Hands, Voting};
 use super::process::{Ended, Record, log_tail};
 use crate::time::now_ms;
 use chain_plan::exit::Exit;
-use chain_plan::{AppliedConfig, Observed, ObservedNode, Plan, Process};
+use chain_plan::{AppliedConfig, Observed, ObservedNode, Process};
 use chain_types::api::{Status, ValidatorInfo};
 use chain_types::{Hash, PublicKey};
 use futures::future::join_all;
 use operator_api::{Text, ValidatorName};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A node that has not answered after this long is taken to be unreachable in this look.
@@ -18,7 +17,7 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(900);
 
 impl Hands {
     /// Looks at every node that has a folder.
-    pub async fn look(&mut self, plan: Option<&Plan>) -> Observed {
+    pub async fn look(&mut self) -> Observed {
         let mut observed = Observed { now_ms: now_ms().unsigned_abs(), ..Observed::default() };
         observed.genesis = self.founded().map(|genesis| genesis.fingerprint().to_string());
         observed.versions = self.app.chains.city().versions.clone();
@@ -37,7 +36,11 @@ impl Hands {
         for ((node, pid), answer) in up.into_iter().zip(answers) {
             self.take_in(&mut observed, node, pid, answer);
         }
-        observed.voting_set = self.voting_set(&observed, plan).await;
+        if let Some(voting) = self.voting_set(&observed).await {
+            observed.can_change_set = voting.whole && self.is_steward();
+            observed.voting_set = Some(voting.names);
+        }
+        self.pending = observed.pending_since_ms.is_some();
         observed
     }
 
@@ -131,23 +134,45 @@ impl Hands {
         observed.heard(node, &status);
     }
 
-    /// The voting set, asked of a node that is caught up whenever there are new blocks.
-    async fn voting_set(&mut self, observed: &Observed, plan: Option<&Plan>) -> Option<BTreeSet<ValidatorName>> {
-        plan?;
+    /// The voting set, asked of a node that has the newest block whenever there are new ones.
+    async fn voting_set(&mut self, observed: &Observed) -> Option<Voting> {
         let height = observed.height();
-        if let Some((at, set)) = &self.voting
+        if let Some((at, voting)) = &self.voting
             && *at == height
         {
-            return Some(set.clone());
+            return Some(voting.clone());
         }
-        let node = observed.nodes.iter().find(|(_, seen)| seen.reachable && seen.caught_up).map(|(name, _)| *name)?;
+        let newest = |seen: &ObservedNode| seen.reachable && seen.caught_up && seen.height == height;
+        let node = observed.nodes.iter().find(|(_, seen)| newest(seen)).map(|(name, _)| *name)?;
+        let keys = self.voters(node).await?;
+        let voting = self.named(&keys);
+        self.voting = Some((height, voting.clone()));
+        Some(voting)
+    }
+
+    /// The consensus keys of the set that decides the next block, as this node has it.
+    pub async fn voters(&self, node: ValidatorName) -> Option<Vec<PublicKey>> {
         let url = format!("http://{}/validators", self.addresses().api(node));
         let response = self.app.http.get(url).timeout(ANSWER_WITHIN).send().await.ok()?;
         let set: Vec<ValidatorInfo> = response.json().await.ok()?;
-        let keys: Vec<PublicKey> = set.iter().map(|validator| validator.consensus_key).collect();
-        let names = self.keys.names(&keys);
-        self.voting = Some((height, names.clone()));
-        Some(names)
+        Some(set.iter().map(|validator| validator.consensus_key).collect())
+    }
+
+    /// By the keys that are here; a founder whose keys are lost is still known by genesis.
+    fn named(&mut self, set: &[PublicKey]) -> Voting {
+        let mut names = self.keys.names(set);
+        for founder in self.founded().map(|genesis| genesis.validators.as_slice()).unwrap_or_default() {
+            if set.contains(&founder.validator.consensus_key) {
+                names.extend(founder.name.parse::<ValidatorName>().ok());
+            }
+        }
+        Voting { whole: names.len() == set.len(), names }
+    }
+
+    /// The steward's key is the one that genesis names.
+    fn is_steward(&mut self) -> bool {
+        let key = self.keys.steward;
+        key.is_some() && self.founded().map(|genesis| genesis.steward) == key
     }
 }
 

@@ -5,7 +5,7 @@ use super::home;
 use crate::chains::{self, View, console_name};
 use crate::live::{Payload, Topic};
 use chain_plan::Action;
-use operator_api::{ChainPhase, ChainStatus, Text};
+use operator_api::{ChainPhase, ChainStatus, Step, StepState, Text};
 use serde_json::json;
 
 impl Hands {
@@ -22,6 +22,8 @@ impl Hands {
             tracing::warn!(%error, chain = %self.chain, "the chain's status couldn't be written");
         }
         // A chain that works goes back and forth between these two with every transaction.
+        let changed = is_over(&new.set_change) && !is_over(&old.set_change);
+        let (standing, all_changes) = (new.sentences.last().cloned().unwrap_or_default(), new.set_change.len());
         let quiet = |phase| matches!(phase, ChainPhase::Healthy | ChainPhase::Idle);
         let phase_changed = old.phase != new.phase && !(quiet(old.phase) && quiet(new.phase));
         let height_changed = old.height != new.height;
@@ -29,6 +31,13 @@ impl Hands {
         self.entry.set(view);
         if phase_changed {
             self.event(level(phase), &phase_sentence(phase, sentence.as_ref())).await;
+        }
+        if changed {
+            let text = Text::new(
+                format!("验证者变更完成（{all_changes} 项）。{}", standing.zh),
+                format!("The change of the validators is complete ({all_changes}). {}", standing.en),
+            );
+            self.event("ok", &text).await;
         }
         let Some(owner) = owner else { return };
         let chain = Topic::tenant(&owner, format!("chain/{}", self.chain));
@@ -70,6 +79,11 @@ impl Hands {
         }
         self.app.publish_changed(Topic::city("chains"));
     }
+}
+
+/// A change of the set that was asked for and has come to its end.
+fn is_over(steps: &[Step]) -> bool {
+    !steps.is_empty() && steps.iter().all(|step| step.state == StepState::Done)
 }
 
 /// What is worth a write: all but what moves with every block.

@@ -1,6 +1,6 @@
 //! `Chain`: one consortium chain of a tenant, and what is known about its validators.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,10 @@ pub struct ChainSpec {
     /// Validators that should not run; all others should.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub validator_states: BTreeMap<ValidatorName, ValidatorState>,
+    /// Validators that have left for good. A number is used once: whoever comes next has another one. Where organisations
+    /// are named, each that left stays counted in its line, so that the numbers of the others stay.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub retired: BTreeSet<ValidatorName>,
     /// Anybody may read records and state from the nodes. Log, headers, commit certificates, validator sets and proofs by
     /// id are public in any case.
     #[serde(default)]
@@ -174,6 +178,9 @@ pub struct ChainStatus {
     pub tolerates: u32,
     pub validators: Vec<ValidatorRow>,
     pub steps: Vec<Step>,
+    /// Validators that join or leave now, or did lately; `join-` or `leave-` before the name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set_change: Vec<Step>,
 }
 
 /// One validator as a status and the console's page show it.

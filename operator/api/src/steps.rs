@@ -15,6 +15,12 @@ pub mod provisioning {
     pub const ALL: [&str; 5] = [KEYS, GENESIS, VALIDATORS, FIRST_BLOCK, SELF_CHECK];
 }
 
+/// A change of the voting set: one step a validator, called after it.
+pub mod membership {
+    pub const JOIN: &str = "join-";
+    pub const LEAVE: &str = "leave-";
+}
+
 /// Deploying an application, in order.
 pub mod deployment {
     pub const QUOTA: &str = "quota";
@@ -42,7 +48,7 @@ pub enum StepState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// One of [`provisioning::ALL`] or [`deployment::ALL`].
+    /// One of [`provisioning::ALL`] or [`deployment::ALL`], or a validator's behind one of [`membership`].
     pub id: String,
     pub state: StepState,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -62,6 +62,7 @@ pub fn spec(validators: u32) -> ChainSpec {
         resources: Resources::default(),
         state: ChainState::Running,
         validator_states: BTreeMap::new(),
+        retired: BTreeSet::new(),
         public_reads: false,
     }
 }

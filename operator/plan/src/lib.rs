@@ -43,6 +43,7 @@ pub mod change;
 pub mod next;
 
 pub mod health;
+pub mod set_change;
 pub mod status;
 pub mod steps;
 mod words;
@@ -50,12 +51,13 @@ mod words;
 #[cfg(test)]
 mod fixtures;
 
-pub use change::{Refusal, validate_change};
+pub use change::{Refusal, set_changes, validate_change};
 pub use health::{ChainHealth, health};
 pub use next::{Action, next};
 pub use observed::{AppliedConfig, Observed, ObservedNode, Process, SelfCheck};
 pub use plan::{Addresses, GenesisPlan, Keys, NodeKeys, Plan, PlannedNode, Role, plan};
 pub use quorum::{Arithmetic, Quorum};
+pub use set_change::set_change_steps;
 pub use status::chain_status;
 pub use steps::provisioning_steps;
 pub use validate::{Context, FieldError, ValidChain};

@@ -20,7 +20,7 @@ pub struct Observed {
     pub voting_set: Option<BTreeSet<ValidatorName>>,
     /// A change of the set is decided and not yet in effect.
     pub set_change_pending: bool,
-    /// Whether the running version can change the voting set on the steward's request.
+    /// Whether the steward's key is here and every key of the voting set is known, so that the set can be changed.
     pub can_change_set: bool,
     /// Who proposes the next block.
     pub leader: Option<ValidatorName>,
@@ -46,6 +46,7 @@ impl Observed {
         if let Some(since_ms) = status.pending_since_ms.filter(|_| status.caught_up) {
             self.pending_since_ms = Some(self.pending_since_ms.map_or(since_ms, |other| other.min(since_ms)));
         }
+        self.set_change_pending |= status.caught_up && status.set_change_pending;
         let node = self.nodes.entry(name).or_default();
         if let Process::Starting { pid, since_ms } = node.process {
             node.process = Process::Running { pid, since_ms };
@@ -71,8 +72,11 @@ impl Observed {
             };
             (row.name, seen)
         };
+        let voting: BTreeSet<ValidatorName> =
+            status.validators.iter().filter(|row| row.voting).map(|row| row.name).collect();
         Self {
             nodes: status.validators.iter().map(node).collect(),
+            voting_set: (!voting.is_empty()).then_some(voting),
             last_block_ms: status.last_block_ms,
             self_check: SelfCheck::remembered(&status.steps),
             ..Self::default()

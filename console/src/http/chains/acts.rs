@@ -29,6 +29,7 @@ pub async fn validator(
         Err(Error::Refused { status: StatusCode::CONFLICT, message, .. }) => {
             let page = Page::of(&view, &principal, &chain, "validators").await?;
             let page = page.with("refusal", view.say(&message))?.with("here", format!("/chains/{name}/validators"))?;
+            let page = super::set::with_form(page, &chains::Typed::new())?;
             view.page_with(StatusCode::CONFLICT, "chains/validators.html", page.data())
         }
         Err(error) => Err(error),

@@ -10,7 +10,7 @@ use crate::indexer::lists::{self, TxFilter};
 use crate::names::Name;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use chain_types::api::BlockInfo;
+use chain_types::api::{BlockInfo, ValidatorInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -47,7 +47,9 @@ pub async fn block(view: View, principal: Principal, Path((chain, height)): Path
     let filter = TxFilter { height: i64::try_from(height).ok(), ..TxFilter::default() };
     let indexed = lists::txs(&view.app, page.name.as_str(), &filter, 0, 2_000).await?;
     let names = Names::of(&page);
-    let signers: Vec<String> = info.signers.iter().map(|index| names.of_index(*index)).collect();
+    // Indexes are places in the set that decided this height.
+    let set: Vec<ValidatorInfo> = ask(&view.app, &page.name, &format!("/validators?height={height}")).await?;
+    let signers: Vec<String> = info.signers.iter().map(|index| names.of_index(&set, *index)).collect();
     let rows: Vec<Json> = info
         .txs
         .iter()
@@ -169,27 +171,29 @@ fn attachment(bytes: Vec<u8>, name: &str) -> Response {
     (headers, bytes).into_response()
 }
 
-/// Validators by key and by their place in the set, which is in the order of their keys.
+/// Validators by key: those that there are, and those that founded the chain.
 struct Names(Vec<(String, String)>);
 
 impl Names {
     fn of(page: &Page) -> Self {
-        let genesis = page.found.view.plan.as_ref().and_then(|plan| plan.genesis.genesis());
-        let Some(genesis) = genesis else { return Self(Vec::new()) };
-        let name = |validator: &chain_types::Validator| {
-            let key = validator.consensus_key;
-            let named = genesis.validators.iter().find(|named| named.validator.consensus_key == key);
-            (key.to_string(), named.map(|named| named.name.clone()).unwrap_or_else(|| key.to_string()))
-        };
-        Self(genesis.validator_set().validators().iter().map(name).collect())
+        let Some(plan) = &page.found.view.plan else { return Self(Vec::new()) };
+        let now = plan.nodes.iter().filter_map(|node| Some((node.consensus_key?.to_string(), node.name.to_string())));
+        let founders = plan.genesis.genesis().map(|genesis| genesis.validators.as_slice()).unwrap_or_default();
+        let founders = founders.iter().map(|named| (named.validator.consensus_key.to_string(), named.name.clone()));
+        Self(now.chain(founders).collect())
     }
 
     fn of_key(&self, key: &str) -> String {
         self.0.iter().find(|(known, _)| known == key).map_or(key, |(_, name)| name).to_owned()
     }
 
-    fn of_index(&self, index: u32) -> String {
-        let found = usize::try_from(index).ok().and_then(|index| self.0.get(index));
-        found.map_or_else(|| format!("#{index}"), |(_, name)| name.clone())
+    /// Of the set that decided the block; of one that has left, its organisation.
+    fn of_index(&self, set: &[ValidatorInfo], index: u32) -> String {
+        let Some(validator) = set.iter().find(|validator| validator.index == u64::from(index)) else {
+            return format!("#{index}");
+        };
+        let key = validator.consensus_key.to_string();
+        let known = self.0.iter().find(|(other, _)| *other == key).map(|(_, name)| name.clone());
+        known.unwrap_or_else(|| format!("{} ({}…)", validator.organisation, &key[..8]))
     }
 }

@@ -4,6 +4,7 @@
 mod acts;
 mod explorer;
 mod new;
+mod set;
 mod show;
 
 use super::extract::View;
@@ -26,6 +27,7 @@ pub fn router() -> Router<App> {
         .route("/chains/{chain}", get(show::overview))
         .route("/chains/{chain}/progress", get(show::progress))
         .route("/chains/{chain}/validators", get(show::validators))
+        .route("/chains/{chain}/validators/change", get(set::ask).post(set::confirm))
         .route("/chains/{chain}/validators/{validator}/{act}", post(acts::validator))
         .route("/chains/{chain}/blocks", get(explorer::blocks))
         .route("/chains/{chain}/blocks/{height}", get(explorer::block))

@@ -6,6 +6,7 @@ use crate::chains::{newest_events, object_name};
 use crate::error::Result;
 use crate::http::extract::{Path, View};
 use crate::indexer::lists::{self, RecordFilter, TxFilter};
+use crate::service::chains::Typed;
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 
@@ -27,6 +28,7 @@ pub async fn progress(view: View, principal: Principal, Path(chain): Path<String
 
 pub async fn validators(view: View, principal: Principal, Path(chain): Path<String>) -> Result<Response> {
     let page = Page::of(&view, &principal, &chain, "validators").await?.with("refusal", "")?;
+    let page = super::set::with_form(page, &Typed::new())?;
     page.show(&view, "chains/validators.html")
 }
 
@@ -36,6 +38,7 @@ pub async fn members(view: View, principal: Principal, Path(chain): Path<String>
     let object = page.found.view.object.as_ref();
     let genesis = page.found.view.plan.as_ref().and_then(|plan| plan.genesis.genesis());
     let tenant = object.and_then(|object| city.tenants.get(&object.spec.tenant));
+    let rows = &page.found.view.status.validators;
     let organisations: Vec<Json> = match (genesis, tenant) {
         (Some(genesis), _) => genesis
             .organisations
@@ -43,7 +46,7 @@ pub async fn members(view: View, principal: Principal, Path(chain): Path<String>
             .map(|own| {
                 json!({ "id": own.id, "title": { "zh": own.title.zh, "en": own.title.en }, "custody": own.custody,
                         "key": own.administrator.to_string(), "operator": own.id == genesis.operator,
-                        "validators": genesis.validators.iter().filter(|v| v.validator.organisation == own.id).count() })
+                        "validators": rows.iter().filter(|row| row.voting && row.organisation.as_str() == own.id).count() })
             })
             .collect(),
         (None, Some(tenant)) => tenant

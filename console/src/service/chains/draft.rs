@@ -110,6 +110,7 @@ impl Draft {
             resources,
             state: ChainState::Running,
             validator_states: BTreeMap::new(),
+            retired: BTreeSet::new(),
             public_reads: false,
         };
         errors.finish(Some(Self { name, spec }))

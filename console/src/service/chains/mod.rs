@@ -2,6 +2,7 @@
 //! act here changes the chain's object and wakes its loop, which carries it out.
 
 mod draft;
+pub mod set;
 mod summary;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::chains::View;
 use crate::provisioner::incident_sentence;
+use chain_plan::Role;
 use operator_api::{ChainPhase, ChainState, Governance, Membership, Step, StepState, Text, ValidatorState};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -64,6 +65,9 @@ pub struct Summary {
     pub created_ms: Option<u64>,
     pub steps: Vec<Json>,
     pub validators: Vec<Json>,
+    /// How far a change of the voting set is; empty if there was none lately.
+    pub set_change: Vec<Json>,
+    pub set_changed: bool,
 }
 
 impl Summary {
@@ -115,6 +119,8 @@ impl Summary {
                 .map(|time| time.ms()),
             steps: steps(&status.steps, view.observed.now_ms),
             validators: validators(view),
+            set_changed: status.set_change.iter().all(|step| step.state == StepState::Done),
+            set_change: set_change(&status.set_change, view.observed.now_ms),
         }
     }
 }
@@ -122,10 +128,11 @@ impl Summary {
 /// Every validator is where the spec wants it.
 fn as_wanted(view: &View) -> bool {
     let hibernated = view.object.as_ref().is_some_and(|object| object.spec.state == ChainState::Hibernated);
-    view.status.validators.iter().all(|row| {
-        let runs = row.desired == ValidatorState::Running && !hibernated;
-        runs == row.ready && (row.pid.is_some() == runs)
-    })
+    view.status.set_change.iter().all(|step| step.state == StepState::Done)
+        && view.status.validators.iter().all(|row| {
+            let runs = row.desired == ValidatorState::Running && !hibernated;
+            runs == row.ready && (row.pid.is_some() == runs)
+        })
 }
 
 /// As `ui.steps` takes them; `id` names the text of the title.
@@ -142,6 +149,17 @@ fn steps(steps: &[Step], now_ms: u64) -> Vec<Json> {
     steps.iter().map(row).collect()
 }
 
+/// The same with what is done to whom, as `join` or `leave`.
+fn set_change(list: &[Step], now_ms: u64) -> Vec<Json> {
+    let with_name = |(mut row, step): (Json, &Step)| {
+        let (act, name) = step.id.split_once('-').unwrap_or_default();
+        row["act"] = json!(act);
+        row["name"] = json!(name);
+        row
+    };
+    steps(list, now_ms).into_iter().zip(list).map(with_name).collect()
+}
+
 fn validators(view: &View) -> Vec<Json> {
     let now_ms = view.observed.now_ms;
     let row = |row: &operator_api::ValidatorRow| {
@@ -153,6 +171,8 @@ fn validators(view: &View) -> Vec<Json> {
             chain_plan::Process::Exited { at_ms, .. } => Some(at_ms),
             _ => None,
         };
+        let leaves =
+            view.plan.as_ref().and_then(|plan| plan.node(row.name)).is_some_and(|node| node.role == Role::Observer);
         let off = row.desired != ValidatorState::Running;
         let level = match (row.ready, off, row.pid.is_some()) {
             (true, ..) => "ok",
@@ -162,7 +182,7 @@ fn validators(view: &View) -> Vec<Json> {
         };
         json!({
             "name": row.name, "organisation": row.organisation, "organisation_title": row.organisation_title,
-            "ready": row.ready, "off": off, "level": level, "text": row.text, "height": row.height,
+            "ready": row.ready, "voting": row.voting, "off": off, "leaves": leaves, "level": level, "text": row.text, "height": row.height,
             "version": row.version, "pid": row.pid, "api": row.api, "restarts": row.restarts, "since_ms": since_ms,
             "missing_ms": row.missing_since_ms.map(|since| now_ms.saturating_sub(since)),
             "peers": seen.peers_connected, "disk_free_bytes": seen.disk_free_bytes,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use operator_api::{ChainState, Text, ValidatorName, ValidatorState};
 
 use crate::{
-    next::disrupt::set_is_fixed,
+    next::{disrupt::set_is_fixed, turns},
     observed::Observed,
     quorum::{Act, Arithmetic},
     situation::Situation,
@@ -92,8 +92,9 @@ fn program(old: &ValidChain, new: &ValidChain, observed: &Observed) -> Result<()
 
 /// A validator keeps its organisation; a list of shares therefore grows at its end.
 fn assignments(old: &ValidChain, new: &ValidChain) -> Result<(), Refusal> {
-    let pairs = old.members.iter().zip(&new.members);
-    let moved = pairs.into_iter().find(|(before, after)| before.organisation != after.organisation);
+    let before = |after: &Member| old.members.iter().find(|before| before.name == after.name);
+    let mut pairs = new.members.iter().filter_map(|after| Some((before(after)?, after)));
+    let moved = pairs.find(|(before, after)| before.organisation != after.organisation);
     match moved {
         Some((before, after)) if new.named_shares => {
             let (name, from, to) = (before.name, &before.organisation, &after.organisation);
@@ -138,15 +139,24 @@ fn hibernation(old: &ValidChain, new: &ValidChain, observed: &Observed, situatio
     Ok(())
 }
 
-/// Growing is always possible, since a new validator votes only once it has caught up. Shrinking is checked as it is carried
-/// out: one validator at a time, each from the set that the one before left.
+/// Checked as it is carried out: one validator at a time, each from the set that the one before left.
 fn membership(old: &ValidChain, new: &ValidChain, observed: &Observed, situation: &Situation) -> Result<(), Refusal> {
-    if old.count() == new.count() {
+    const FIELD: &str = "spec.validators";
+    let names = |chain: &ValidChain| chain.members.iter().map(|member| member.name).collect::<BTreeSet<_>>();
+    if let Some(name) = old.retired.difference(&new.retired).next() {
+        return Err(Refusal::new(
+            "spec.retired",
+            format!("{name} 已永久退出，其编号不再使用；需要更多验证者时请增加数量。"),
+            format!(
+                "{name} has left for good and its number is not used again; for more validators raise their number."
+            ),
+        ));
+    }
+    if names(old) == names(new) {
         return Ok(());
     }
-    const FIELD: &str = "spec.validators";
-    if !observed.can_change_set {
-        return Err(Refusal { field: FIELD, reason: set_is_fixed(), arithmetic: None });
+    if !observed.can_change_set || !old.is_set_delegated() {
+        return Err(Refusal { field: FIELD, reason: set_is_fixed(old.is_set_delegated()), arithmetic: None });
     }
     if new.state == ChainState::Hibernated {
         return Err(Refusal::new(
@@ -155,24 +165,16 @@ fn membership(old: &ValidChain, new: &ValidChain, observed: &Observed, situation
             "A hibernated chain cannot change its validators; wake it first.",
         ));
     }
-    let kept: BTreeSet<ValidatorName> = new.members.iter().map(|member| member.name).collect();
-    let mut set = situation.clone();
-    // What should be off is stopped first, so the set changes without it.
-    let off = |name: &ValidatorName| {
-        new.members.iter().any(|member| member.name == *name && member.desired != ValidatorState::Running)
-    };
-    set.live.retain(|name| !off(name));
-    let mut leaving: Vec<ValidatorName> = set.voting.difference(&kept).copied().collect();
-    leaving.sort_by_key(|name| set.live.contains(name));
-    for name in leaving {
-        let arithmetic = set.voted_out(name);
-        if !arithmetic.holds() {
-            return Err(Refusal::by(FIELD, arithmetic));
-        }
-        set.voting.remove(&name);
-        set.live.remove(&name);
+    match turns::way(new, situation).into_iter().find(|arithmetic| !arithmetic.holds()) {
+        Some(arithmetic) => Err(Refusal::by(FIELD, arithmetic)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// What [`validate_change`] would have carried out, in order: every change of the set with its arithmetic.
+pub fn set_changes(new: &ValidChain, observed: &Observed) -> Vec<Arithmetic> {
+    let wanted = || new.members.iter().map(|member| member.name).collect();
+    turns::way(new, &Situation::among(observed.voting_set.clone().unwrap_or_else(wanted), observed))
 }
 
 /// Whatever the change newly wants off, together, must leave a quorum of those that are live now and stay wanted.

@@ -3,7 +3,7 @@
 use operator_api::{ChainSpec, Membership, Name, Resources, Share, Validators};
 
 use super::*;
-use crate::fixtures::{chain, founded, healthy, kill, name, spec, version, with_off};
+use crate::fixtures::{chain, founded, healthy, kill, name, spec, v, version, with_off};
 
 use ValidatorState::{Fenced, Running, Stopped};
 
@@ -91,7 +91,7 @@ fn shrinking_is_counted_one_validator_at_a_time() {
     };
     assert_eq!(
         refusal(&spec(7), &spec(4), two_down),
-        "spec.validators: 7 validators, 2 down, quorum 5: voting validator-5 out makes 6, quorum 5, and leaves 4 live — refused."
+        "spec.validators: 7 validators, 2 down, quorum 5: voting validator-7 out makes 6, quorum 5, and leaves 4 live — refused."
     );
 }
 
@@ -100,7 +100,8 @@ fn growing_is_allowed_if_the_nodes_know_how() {
     assert_eq!(judge(&spec(4), &spec(5), |_| ()), Ok(()));
     assert_eq!(
         refusal(&spec(4), &spec(5), |o| o.can_change_set = false),
-        "spec.validators: The running node version cannot change the voting set; upgrade the node first."
+        "spec.validators: The steward's key is not here, or the voting set holds a validator that is not known here, so the set \
+         cannot be changed; restore the missing keys from a backup."
     );
 }
 
@@ -119,6 +120,34 @@ fn a_validator_does_not_change_hands() {
         "spec.validators.organisations: validator-3 belongs to data-bureau and cannot become court's; to add validators append \
          a line at the end."
     );
+}
+
+#[test]
+fn one_is_replaced_for_good_by_another_with_a_number_of_its_own() {
+    let four = [("notary-office", 1), ("justice-bureau", 1), ("court", 1), ("data-bureau", 1)];
+    let new = ChainSpec { retired: [v(3)].into(), ..shares(&[&four[..], &[("court", 1)]].concat()) };
+    let names: Vec<_> =
+        chain(&new).members().iter().map(|member| (member.name, member.organisation.to_string())).collect();
+    assert_eq!(names.last().unwrap(), &(v(5), "court".to_owned()));
+    let two_down = |o: &mut Observed| {
+        kill(o, 3, 0, 1);
+        kill(o, 1, 0, 1);
+    };
+    assert_eq!(judge(&shares(&four), &new, |o| kill(o, 3, 0, 1)), Ok(()));
+    assert_eq!(
+        refusal(&shares(&four), &new, two_down),
+        "spec.validators: 4 validators, 2 down, quorum 3: voting validator-5 in makes 5, quorum 4, and leaves 3 live — refused."
+    );
+    // Its number is gone with it.
+    let back = shares(&[&four[..], &[("court", 1)]].concat());
+    assert!(refusal(&new, &back, |_| ()).starts_with("spec.retired: validator-3 has left for good"));
+}
+
+#[test]
+fn members_that_decide_for_themselves_are_not_decided_for() {
+    let of = |validators| ChainSpec { membership: Membership::Members, ..spec(validators) };
+    let said = refusal(&of(4), &of(5), |_| ());
+    assert!(said.starts_with("spec.validators: The members of this chain decide"), "{said}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use operator_api::{Text, ValidatorState};
 
 use crate::{
     observed::{Observed, ObservedNode, Process},
-    plan::{KeyState, PlannedNode},
+    plan::{KeyState, PlannedNode, Role},
     situation::{self, Outlook},
     words,
 };
@@ -58,9 +58,13 @@ pub fn cause(node: &PlannedNode, seen: &ObservedNode, observed: &Observed) -> Te
                 format!("it is catching up, {} behind", words::counted(behind, "block")),
             )
         }
+        Process::Running { .. } if !seen.able_to_vote && node.role == Role::Observer => {
+            Text::new("已移出投票，正在停止", "it is voted out and is being stopped")
+        }
         Process::Running { .. } if !seen.able_to_vote => {
             with_error(Text::new("已同步，尚不能投票", "it is in sync and cannot vote yet"), seen)
         }
+        Process::Running { .. } if node.role == Role::Observer => Text::new("正在退出", "it leaves the voting set"),
         Process::Running { .. } => Text::new("投票中", "it votes"),
     }
 }

@@ -36,6 +36,10 @@ pub enum Action {
     ForgetExit {
         node: ValidatorName,
     },
+    /// A validator that has left for good and is off: its folder, keys and data, goes to where a person may remove it.
+    SetAside {
+        node: ValidatorName,
+    },
     /// Compare block 1 on every validator and verify its commit certificate from genesis.
     SelfCheck,
 
@@ -90,6 +94,7 @@ impl Action {
             | Self::ReloadConfig { .. }
             | Self::Start { .. }
             | Self::ForgetExit { .. }
+            | Self::SetAside { .. }
             | Self::SelfCheck
             | Self::Wait { .. } => false,
         }
@@ -129,6 +134,10 @@ impl Action {
             Self::ForgetExit { node } => Text::new(
                 format!("{node} 已停止，清除其退出记录。"),
                 format!("{node} is off; forget how its process ended."),
+            ),
+            Self::SetAside { node } => Text::new(
+                format!("{node} 已退出并停止；其密钥与数据移到旁边保留，由人工删除。"),
+                format!("{node} has left and is off; its keys and data are set aside until a person removes them."),
             ),
             Self::SelfCheck => Text::new(
                 "自检：核对各验证者的首个区块及其提交证书。",

@@ -1,12 +1,14 @@
 //! The one action of a pass that stops a validator or changes the voting set; and, for every wish that has to wait, why.
 //!
-//! In this order: what somebody asked to be off, leaving the set, joining it, rolling out a version or configuration, ending
+//! In this order: what somebody asked to be off, leaving the set or joining it (whose turn it is: [`super::turns`]), rolling out a version or configuration, ending
 //! a process that hangs. The first that its arithmetic allows is taken. Nothing else may be planned beside it: what it costs
 //! shows only when everything is observed again.
 
+use std::cmp::Reverse;
+
 use operator_api::{Text, ValidatorName, ValidatorState};
 
-use super::{Action, is_unwanted};
+use super::{Action, is_unwanted, turns::Set};
 use crate::{
     observed::{Observed, ObservedNode, Process},
     plan::{Plan, PlannedNode, Role},
@@ -58,7 +60,7 @@ impl Step<'_> {
     }
 
     fn stop(&self, waits: &mut Vec<Action>) -> Option<Action> {
-        let mut unwanted = self.plan.nodes.iter().filter(|node| is_unwanted(node, &self.seen(node), self.situation));
+        let mut unwanted = self.plan.nodes.iter().filter(|node| is_unwanted(node, self.observed, self.situation));
         unwanted.find_map(|node| {
             let names = vec![node.name];
             let act = if node.desired == ValidatorState::Fenced { Act::Fence(names) } else { Act::Stop(names) };
@@ -74,8 +76,18 @@ impl Step<'_> {
     fn vote_out(&self, waits: &mut Vec<Action>) -> Option<Action> {
         let mut leaving: Vec<_> =
             self.plan.nodes.iter().filter(|node| node.role == Role::Observer && self.votes(node)).collect();
-        // One that is down anyway costs nothing to lose, so it goes first.
-        leaving.sort_by_key(|node| self.is_live(node));
+        // One that is down anyway costs nothing to lose, so it goes first; then the one that came last.
+        leaving.sort_by_key(|node| (self.is_live(node), Reverse(node.name)));
+        let set = Set::of(self.plan, self.situation);
+        if let (Some(first), false) = (leaving.first(), set.may_leave()) {
+            let name = first.name;
+            let reason = Text::new(
+                format!("{name} 在接替者加入投票之后退出。"),
+                format!("{name} leaves once whoever takes its place votes."),
+            );
+            waits.push(Action::Wait { node: Some(name), reason, until_ms: None, refused: false });
+            return None;
+        }
         self.change_set(&leaving, waits, |node| {
             let arithmetic = self.situation.voted_out(node.name);
             (arithmetic.holds(), arithmetic.sentence(), Action::VoteOut { node: node.name, arithmetic })
@@ -89,7 +101,7 @@ impl Step<'_> {
         });
         let (ready, syncing): (Vec<_>, Vec<_>) = joining.partition(|node| {
             let seen = self.seen(node);
-            seen.reachable && seen.caught_up
+            situation::has_arrived(&seen, self.observed)
         });
         for node in syncing {
             let behind = self.observed.height().saturating_sub(self.seen(node).height);
@@ -118,7 +130,7 @@ impl Step<'_> {
         nodes.iter().find_map(|node| {
             let (holds, sentence, action) = judge(node);
             if !self.observed.can_change_set {
-                waits.push(refused(node.name, set_is_fixed()));
+                waits.push(refused(node.name, set_is_fixed(self.plan.is_set_delegated())));
             } else if holds {
                 return Some(action);
             } else {
@@ -132,7 +144,9 @@ impl Step<'_> {
     fn roll(&self, waits: &mut Vec<Action>) -> Option<Action> {
         let wanted = |node: &&PlannedNode| {
             let seen = self.seen(node);
-            seen.process.is_up() && !is_unwanted(node, &seen, self.situation) && situation::is_outdated(node, &seen)
+            seen.process.is_up()
+                && !is_unwanted(node, self.observed, self.situation)
+                && situation::is_outdated(node, &seen)
         };
         let mut outdated: Vec<&PlannedNode> = self.plan.nodes.iter().filter(wanted).collect();
         if outdated.is_empty() {
@@ -237,10 +251,18 @@ fn refused(node: ValidatorName, reason: Text) -> Action {
     Action::Wait { node: Some(node), reason, until_ms: None, refused: true }
 }
 
-/// The running version has no call for it.
-pub(crate) fn set_is_fixed() -> Text {
+/// Why this platform cannot change the set.
+pub(crate) fn set_is_fixed(delegated: bool) -> Text {
+    if !delegated {
+        return Text::new(
+            "本链的验证者由各成员表决（自治），平台不能代为变更；请由成员提案并批准。",
+            "The members of this chain decide about its validators; the platform cannot change them: propose and approve it on the \
+             chain.",
+        );
+    }
     Text::new(
-        "当前节点版本不能变更验证者集合；请先升级节点。",
-        "The running node version cannot change the voting set; upgrade the node first.",
+        "链管家的密钥不在这里，或投票集合中有这里不认识的验证者，不能变更验证者集合；请从备份恢复缺少的密钥。",
+        "The steward's key is not here, or the voting set holds a validator that is not known here, so the set cannot be \
+         changed; restore the missing keys from a backup.",
     )
 }

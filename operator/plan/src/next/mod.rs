@@ -7,6 +7,7 @@
 mod action;
 pub(crate) mod disrupt;
 mod hibernate;
+pub(crate) mod turns;
 
 use operator_api::{ChainState, Text, ValidatorState};
 
@@ -118,9 +119,12 @@ fn prepare(
         }
         KeyState::Lost | KeyState::Present => {}
     }
-    if !runs(node, situation) {
+    if !runs(node, observed, situation) {
         if matches!(seen.process, Process::Exited { .. }) {
             actions.push(Action::ForgetExit { node: node.name });
+        }
+        if may_be_set_aside(node, seen, observed) {
+            actions.push(Action::SetAside { node: node.name });
         }
         return;
     }
@@ -154,12 +158,24 @@ fn prepare(
     }
 }
 
-/// A validator runs as the plan says; one that leaves keeps running until it is voted out.
-fn runs(node: &PlannedNode, situation: &Situation) -> bool {
+/// A validator runs as the plan says; one that leaves keeps running until it is voted out. Who votes is known only once a node
+/// has said so: a provisioner that has just started stops nobody on what genesis says.
+fn runs(node: &PlannedNode, observed: &Observed, situation: &Situation) -> bool {
     match node.role {
         Role::Validator => situation::should_run(node),
-        Role::Observer => situation.voting.contains(&node.name),
+        Role::Observer => observed.voting_set.is_none() || situation.voting.contains(&node.name),
     }
+}
+
+/// It has left for good, and its process is off. Only once the chain itself has said who votes: from genesis alone nobody
+/// has left.
+fn may_be_set_aside(node: &PlannedNode, seen: &ObservedNode, observed: &Observed) -> bool {
+    node.role == Role::Observer
+        && node.retired
+        && seen.process == Process::Absent
+        && observed.nodes.contains_key(&node.name)
+        && observed.voting_set.is_some()
+        && !observed.set_change_pending
 }
 
 fn lost_keys(node: &PlannedNode) -> Text {
@@ -204,8 +220,9 @@ fn self_check(plan: &Plan, observed: &Observed, situation: &Situation, actions: 
 }
 
 /// A validator that should be off although its process is up.
-pub(crate) fn is_unwanted(node: &PlannedNode, seen: &ObservedNode, situation: &Situation) -> bool {
-    let off = node.desired != ValidatorState::Running && !runs(node, situation);
+pub(crate) fn is_unwanted(node: &PlannedNode, observed: &Observed, situation: &Situation) -> bool {
+    let seen = observed.node(node.name);
+    let off = node.desired != ValidatorState::Running && !runs(node, observed, situation);
     off && (seen.process.is_up() || matches!(seen.process, Process::BackingOff { .. }))
 }
 

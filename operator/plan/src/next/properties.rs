@@ -116,6 +116,7 @@ fn carry_out(plan: &Plan, observed: &mut Observed, action: &Action) {
         }
         Action::Start { node, .. } | Action::Restart { node, .. } => start(plan, observed, *node, &voting),
         Action::ForgetExit { node } => observed.nodes.entry(*node).or_default().process = Process::Absent,
+        Action::SetAside { node } => drop(observed.nodes.remove(node)),
         Action::Stop { node, .. } => stop(observed, *node),
         Action::StopChain { nodes } => nodes.iter().for_each(|node| stop(observed, *node)),
         Action::VoteIn { node, .. } => {
@@ -307,6 +308,42 @@ proptest! {
                 prop_assert!(live_off.is_empty() || live_off.iter().any(up), "refused and done: {newly_off:?}");
             }
         }
+    }
+
+    /// Whoever is replaced, grown or shrunk away: the set gets where it should, through sets that bear as many failures as the
+    /// smaller of before and after, and whoever left for good is set aside.
+    #[test]
+    fn a_set_becomes_the_wanted_one_and_bears_failures_on_the_way(
+        from in 4u32..=7, to in 4u32..=7, gone in proptest::collection::btree_set(1u32..=7, 0..=2),
+    ) {
+        let gone: Vec<u32> = gone.into_iter().filter(|number| *number <= from).collect();
+        let wanted = ChainSpec { retired: gone.iter().map(|number| v(*number)).collect(), ..spec(to) };
+        let plan = changed(&spec(from), &wanted);
+        let mut observed = healthy(&plan);
+        observed.voting_set = Some((1..=from).map(v).collect());
+        for (name, node) in &mut observed.nodes {
+            node.able_to_vote = u32::from(name.number()) <= from;
+        }
+        prop_assert_eq!(validate_change(&chain(&spec(from)), &chain(&wanted), &observed), Ok(()));
+        let foretold = crate::set_changes(&chain(&wanted), &observed);
+        let least = Quorum::of(from).faults().min(Quorum::of(to).faults());
+        let mut made = Vec::new();
+        for _ in 0..80 {
+            let actions = next(&plan, &observed);
+            check_pass(&plan, &observed, &actions)?;
+            made.extend(actions.iter().filter_map(|action| match action {
+                Action::VoteIn { arithmetic, .. } | Action::VoteOut { arithmetic, .. } => Some(arithmetic.clone()),
+                _ => None,
+            }));
+            actions.iter().for_each(|action| carry_out(&plan, &mut observed, action));
+            prop_assert!(Quorum::of(Situation::of(&plan, &observed).validators()).faults() >= least);
+            time_passes(&plan, &mut observed);
+        }
+        prop_assert_eq!(made, foretold, "what is shown before is what is done");
+        let members: BTreeSet<ValidatorName> = chain(&wanted).members().iter().map(|member| member.name).collect();
+        prop_assert_eq!(members.len(), to as usize);
+        prop_assert_eq!(observed.voting_set.clone(), Some(members));
+        prop_assert!(!gone.iter().any(|number| observed.nodes.contains_key(&v(*number))));
     }
 
     #[test]

@@ -261,7 +261,9 @@ fn a_new_validator_follows_then_votes() {
     (observed.set_change_pending, observed.can_change_set) = (false, false);
     assert_eq!(
         told(&plan, &observed),
-        ["The running node version cannot change the voting set; upgrade the node first."]
+        [
+            "The steward's key is not here, or the voting set holds a validator that is not known here, so the set cannot be changed; restore the missing keys from a backup."
+        ]
     );
 }
 
@@ -273,6 +275,39 @@ fn a_leaving_validator_is_voted_out_before_it_stops() {
     assert_eq!(told(&plan, &observed), [vote]);
     observed.voting_set = Some([v(1), v(2), v(3), v(4)].into());
     assert!(matches!(&next(&plan, &observed)[..], [Action::Stop { node, .. }] if *node == v(5)));
+}
+
+#[test]
+fn one_that_joined_later_and_leaves_is_not_stopped_before_the_chain_has_said_who_votes() {
+    let plan = changed(&spec(4), &spec(4));
+    let mut wanted = chain(&spec(4));
+    wanted.retired = [v(5)].into();
+    let mut all = keys(&wanted);
+    all.nodes.insert(v(5), node_keys(5, &name("court")));
+    let plan = crate::plan(&wanted, &all, &Addresses::Loopback { home: 77, chain: 1 }, plan.genesis.genesis());
+    let mut observed = healthy(&plan);
+    assert_eq!(next(&plan, &observed), []);
+    observed.voting_set = Some((1..=5).map(v).collect());
+    assert!(matches!(&next(&plan, &observed)[..], [Action::VoteOut { node, .. }] if *node == v(5)));
+    observed.voting_set = Some((1..=4).map(v).collect());
+    assert!(matches!(&next(&plan, &observed)[..], [Action::Stop { node, .. }] if *node == v(5)));
+    seen(&mut observed, 5).process = Process::Absent;
+    assert_eq!(next(&plan, &observed), [Action::SetAside { node: v(5) }]);
+    observed.set_change_pending = true;
+    assert!(next(&plan, &observed).iter().all(Action::is_wait));
+}
+
+#[test]
+fn an_observer_that_has_heard_nobody_yet_is_not_voted_in() {
+    let plan = changed(&spec(4), &spec(5));
+    let mut observed = healthy(&plan);
+    observed.voting_set = Some((1..=4).map(v).collect());
+    let five = ObservedNode { able_to_vote: false, height: 0, ..live(&plan.nodes[4]) };
+    observed.nodes.insert(v(5), five);
+    assert_eq!(
+        told(&plan, &observed),
+        ["validator-5 follows as an observer, 100 blocks behind; it votes once it has caught up."]
+    );
 }
 
 #[test]

@@ -147,6 +147,10 @@ pub struct PlannedNode {
     pub organisation_title: Text,
     pub role: Role,
     pub in_genesis: bool,
+    /// It leaves for good, and its data is set aside once it has.
+    pub retired: bool,
+    /// By which the chain knows it; `None` until it is made.
+    pub consensus_key: Option<PublicKey>,
     pub keys: KeyState,
     /// `None` until its keys are there.
     pub config: Option<ConfigText>,
@@ -160,6 +164,14 @@ pub struct PlannedNode {
 impl Plan {
     pub fn node(&self, name: ValidatorName) -> Option<&PlannedNode> {
         self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// Whether the steward may change the voting set of this chain by itself.
+    pub fn is_set_delegated(&self) -> bool {
+        self.genesis.genesis().is_none_or(|genesis| {
+            genesis.membership == founding::Membership::Delegated
+                && genesis.governance == founding::Governance::Platform
+        })
     }
 
     /// What the chain is, once genesis is complete: 64 hexadecimal digits.
@@ -197,6 +209,8 @@ pub fn plan(chain: &ValidChain, keys: &Keys, addresses: &Addresses, founded: Opt
             organisation,
             role: *role,
             in_genesis: genesis.genesis().is_some_and(|genesis| named(genesis, member.name).is_some()),
+            retired: chain.retired.contains(&member.name),
+            consensus_key: known.map(|keys| keys.consensus),
             keys: key_state(founded, member.name, known),
             config: known.map(|own| config(chain, keys, addresses, &fenced, member.name, own).render()),
             version: chain.version,

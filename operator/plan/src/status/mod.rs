@@ -10,6 +10,7 @@ use crate::{
     next::{Action, next},
     observed::Observed,
     plan::{Plan, PlannedNode},
+    set_change::set_change_steps,
     situation::{self, Situation},
     steps::provisioning_steps,
 };
@@ -45,6 +46,7 @@ pub fn chain_status(plan: &Plan, observed: &Observed, previous: &ChainStatus, ge
         tolerates: health.tolerates,
         validators: plan.nodes.iter().map(|node| row(node, observed, &situation)).collect(),
         steps: provisioning_steps(plan, observed, &previous.steps),
+        set_change: set_change_steps(plan, observed, &previous.set_change),
         sentences: with_waits(plan, observed, health.sentences),
     }
 }

@@ -6,7 +6,9 @@ use super::{FieldError, Member};
 use crate::quorum::FEWEST_VALIDATORS;
 
 /// A full mesh of peers and certificates that grow with every voter are meant for this size.
-const MOST_VALIDATORS: u32 = chain_types::limits::MAX_VALIDATORS as u32;
+pub(crate) const MOST_VALIDATORS: u32 = chain_types::limits::MAX_VALIDATORS as u32;
+/// Each has a loopback address of its own.
+const MOST_NUMBERS: usize = 254;
 
 /// The members in order of their numbers; empty if the form itself is wrong.
 pub fn members(spec: &ChainSpec, organisations: &[Organisation], errors: &mut Vec<FieldError>) -> Vec<Member> {
@@ -19,10 +21,10 @@ pub fn members(spec: &ChainSpec, organisations: &[Organisation], errors: &mut Ve
         return Vec::new();
     }
     let (field, owners) = match (spec.validators.count, spec.validators.organisations.is_empty()) {
-        (Some(count), true) => {
-            // Bounded before it becomes a list: the number comes from outside.
+        (Some(_), true) => {
             let in_turn = organisations.iter().map(|organisation| organisation.id.clone()).cycle();
-            ("spec.validators.count", in_turn.take(bounded(count)).collect())
+            // As many as there are numbers: those of the retired are passed over below.
+            ("spec.validators.count", in_turn.take(MOST_NUMBERS).collect())
         }
         (None, false) => ("spec.validators.organisations", shares(spec, organisations, errors)),
         (Some(_), false) | (None, true) => {
@@ -36,7 +38,12 @@ pub fn members(spec: &ChainSpec, organisations: &[Organisation], errors: &mut Ve
     };
     let asked = match spec.validators.count {
         Some(count) => count,
-        None => spec.validators.organisations.iter().fold(0, |sum, share| share.validators.saturating_add(sum)),
+        None => {
+            let listed =
+                spec.validators.organisations.iter().fold(0, |sum, share| share.validators.saturating_add(sum));
+            let left = spec.retired.iter().filter(|name| u32::from(name.number()) <= listed).count();
+            listed.saturating_sub(u32::try_from(left).unwrap_or(u32::MAX))
+        }
     };
     if !(FEWEST_VALIDATORS..=MOST_VALIDATORS).contains(&asked) {
         errors.push(FieldError::new(
@@ -48,7 +55,16 @@ pub fn members(spec: &ChainSpec, organisations: &[Organisation], errors: &mut Ve
         ));
         return Vec::new();
     }
-    numbered(spec, owners)
+    let members = numbered(spec, owners, bounded(asked));
+    if members.len() < bounded(asked) {
+        errors.push(FieldError::new(
+            field,
+            format!("编号已用完：一条链的验证者编号为 1 至 {MOST_NUMBERS}，且不重复使用"),
+            format!("the numbers are used up: a chain's validators have 1 to {MOST_NUMBERS}, each used once"),
+        ));
+        return Vec::new();
+    }
+    members
 }
 
 fn bounded(count: u32) -> usize {
@@ -79,10 +95,13 @@ fn shares(spec: &ChainSpec, organisations: &[Organisation], errors: &mut Vec<Fie
     owners
 }
 
-fn numbered(spec: &ChainSpec, owners: Vec<Name>) -> Vec<Member> {
+/// The owners' validators but those that have left, so many of them.
+fn numbered(spec: &ChainSpec, owners: Vec<Name>, count: usize) -> Vec<Member> {
     (1..)
         .map_while(ValidatorName::numbered)
         .zip(owners)
+        .filter(|(name, _)| !spec.retired.contains(name))
+        .take(count)
         .map(|(name, organisation)| {
             let desired = spec.validator_states.get(&name).copied().unwrap_or_default();
             Member { name, organisation, desired }

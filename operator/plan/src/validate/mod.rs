@@ -3,7 +3,7 @@
 //! It judges the spec against its tenant, the city's names and versions and the tenant's quota; never against what is
 //! running (that is [`crate::change`]). Reading text into the spec's types is `operator-api`'s part.
 
-mod members;
+pub(crate) mod members;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,6 +69,7 @@ pub struct ValidChain {
     pub(crate) members: Vec<Member>,
     /// The spec names the organisation of each validator, rather than sharing out a count.
     pub(crate) named_shares: bool,
+    pub(crate) retired: BTreeSet<ValidatorName>,
     pub(crate) governance: Governance,
     pub(crate) membership: Membership,
     pub(crate) heartbeat_ms: u64,
@@ -86,7 +87,7 @@ impl ValidChain {
         names(name, spec, context, &mut errors);
         tenant(context.tenant, &mut errors);
         let members = members::members(spec, &context.tenant.organisations, &mut errors);
-        states(spec, members.len(), &mut errors);
+        states(spec, &members, &mut errors);
         limits(spec, context, &mut errors);
         quota(spec, members.len(), context, &mut errors);
         let operator = operator(spec, &context.tenant.organisations, &mut errors);
@@ -99,6 +100,7 @@ impl ValidChain {
                 operator,
                 members,
                 named_shares: spec.validators.count.is_none(),
+                retired: spec.retired.clone(),
                 governance: spec.governance,
                 membership: spec.membership,
                 heartbeat_ms: spec.heartbeat_ms,
@@ -124,6 +126,11 @@ impl ValidChain {
         &self.members
     }
 
+    /// The platform's steward changes the voting set by itself; otherwise the members decide.
+    pub fn is_set_delegated(&self) -> bool {
+        self.membership == Membership::Delegated && self.governance == Governance::Platform
+    }
+
     pub fn version(&self) -> Version {
         self.version
     }
@@ -138,7 +145,8 @@ impl ValidChain {
         usage(self.members.len(), self.resources)
     }
 
-    pub(crate) fn count(&self) -> u32 {
+    /// How many validators it should have.
+    pub fn count(&self) -> u32 {
         u32::try_from(self.members.len()).unwrap_or(u32::MAX)
     }
 
@@ -219,18 +227,20 @@ fn tenant(tenant: &TenantSpec, errors: &mut Vec<FieldError>) {
 
 /// Validators that should be off must exist and must leave a quorum. A hibernated chain is off as a whole, and its wish for
 /// each validator counts when it wakes.
-fn states(spec: &ChainSpec, members: usize, errors: &mut Vec<FieldError>) {
-    if members == 0 {
+fn states(spec: &ChainSpec, members: &[Member], errors: &mut Vec<FieldError>) {
+    if members.is_empty() {
         return;
     }
-    for name in spec.validator_states.keys().filter(|name| usize::from(name.number()) > members) {
+    let all = members.len();
+    let unknown = |name: &&ValidatorName| !members.iter().any(|member| member.name == **name);
+    for name in spec.validator_states.keys().filter(unknown) {
         errors.push(FieldError::new(
             format!("spec.validatorStates.{name}"),
-            format!("没有 {name}：本链有 {members} 个验证者"),
-            format!("there is no {name}: this chain has {members} validators"),
+            format!("没有 {name}：本链有 {all} 个验证者"),
+            format!("there is no {name}: this chain has {all} validators"),
         ));
     }
-    let count = u32::try_from(members).unwrap_or(u32::MAX);
+    let count = u32::try_from(all).unwrap_or(u32::MAX);
     let off = spec.validator_states.values().filter(|state| **state != ValidatorState::Running).count();
     let running = count.saturating_sub(u32::try_from(off).unwrap_or(u32::MAX));
     let quorum = Quorum::of(count);
