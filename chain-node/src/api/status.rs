@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use chain_types::api::{PeerStatus, Phase, Status, ValidatorInfo};
-use chain_types::{Genesis, PublicKey, Validator, ValidatorSet};
+use chain_types::{Genesis, PublicKey, ValidatorSet};
 use serde::Deserialize;
 
 use super::{Api, ApiError, Shared};
@@ -43,11 +43,15 @@ pub async fn ready(State(api): State<Shared>) -> (StatusCode, String) {
     }
 }
 
-/// Why the connections of consensus do not make a quorum with this node; none if they do.
+/// Why the connections of consensus do not make a quorum with this node; none if they do. A peer that has proven no key may be
+/// a validator and counts; one that has proven a key outside of the set only follows.
 fn unreached(set: &ValidatorSet, own: PublicKey, connections: &Connections) -> Option<String> {
-    let here = |v: &&Validator| v.consensus_key == own || connections.proven.contains(&v.consensus_key);
-    let (reached, all) = (set.validators().iter().filter(here).count(), set.len());
-    let power = set.validators().iter().filter(here).fold(0u64, |sum, v| sum.saturating_add(v.power));
+    let follows = |key: &Option<PublicKey>| key.is_some_and(|key| key != own && set.index_of(&key).is_none());
+    let others = connections.connected.iter().filter(|key| !follows(key)).count();
+    let all = set.len();
+    let reached = (others + 1).min(all);
+    // Powers are equal within a chain.
+    let power = set.validators().iter().take(reached).fold(0u64, |sum, v| sum.saturating_add(v.power));
     if set.is_quorum(power) {
         return None;
     }
@@ -193,7 +197,7 @@ mod tests {
     #[test]
     fn a_quorum_is_reached_with_itself_or_the_missing_are_named() {
         let key = |n: u8| PublicKey([n; 32]);
-        let one = |n| Validator {
+        let one = |n| chain_types::Validator {
             consensus_key: key(n),
             cosigner_key: key(n + 100),
             log_key: key(n + 200),
@@ -201,13 +205,14 @@ mod tests {
             organisation: "bureau".into(),
         };
         let set = ValidatorSet::new((1..=4).map(one).collect());
-        let to = |proven: &[u8], missing: &[&str]| {
+        let to = |keys: &[Option<u8>], missing: &[&str]| {
             let missing = missing.iter().map(|name| (*name).to_owned()).collect();
-            unreached(&set, key(1), &Connections { proven: proven.iter().map(|n| key(*n)).collect(), missing })
+            let connected = keys.iter().map(|n| n.map(key)).collect();
+            unreached(&set, key(1), &Connections { connected, missing })
         };
-        assert_eq!(to(&[2, 3], &["validator-4"]), None);
-        assert_eq!(to(&[2, 3, 4], &[]), None);
-        let said = to(&[3, 9], &["validator-2", "validator-4"]).unwrap();
+        assert_eq!(to(&[Some(2), None], &["validator-4"]), None);
+        assert_eq!(to(&[Some(2), Some(3), Some(4)], &[]), None);
+        let said = to(&[Some(3), Some(9)], &["validator-2", "validator-4"]).unwrap();
         assert!(said.contains("reaches 2 of 4") && said.contains("needs 3"), "an observer does not count: {said}");
         assert!(said.contains("no connection to validator-2, validator-4"), "{said}");
         assert!(to(&[], &[]).unwrap().contains("names no other peer"));

@@ -187,9 +187,9 @@ impl EnginePeers {
 /// Whom the engine can exchange votes with now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connections {
-    /// Consensus keys that the connected peers have proven, whether they are in the set or not.
-    pub proven: Vec<PublicKey>,
-    /// Names of the configured peers without a connection over which a key was proven.
+    /// Each connected peer's consensus key, where it has proven one: the engine does not always come to that.
+    pub connected: Vec<Option<PublicKey>>,
+    /// Names of the configured peers without a connection.
     pub missing: Vec<String>,
 }
 
@@ -203,11 +203,12 @@ impl EnginePeers {
         for peer in &list {
             let id = peer_id(peer)?;
             let info = connected.iter().find(|(other, _)| other.to_bytes() == id.to_bytes()).map(|(_, info)| info);
-            let key = info.and_then(|info| <[u8; 32]>::try_from(info.consensus_public_key.as_deref()?).ok());
-            match key {
-                Some(key) => found.proven.push(PublicKey(key)),
-                None => found.missing.push(peer.name.clone()),
-            }
+            let Some(info) = info else {
+                found.missing.push(peer.name.clone());
+                continue;
+            };
+            let key = info.consensus_public_key.as_deref().and_then(|key| <[u8; 32]>::try_from(key).ok());
+            found.connected.push(key.map(PublicKey));
         }
         Ok(found)
     }

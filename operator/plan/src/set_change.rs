@@ -79,7 +79,7 @@ fn join(node: &PlannedNode, observed: &Observed, situation: &Situation) -> Optio
         _ if node.keys != KeyState::Present => {
             (StepState::Running, Text::new("正在生成密钥", "its keys are being made"))
         }
-        Process::Running { .. } if seen.reachable && seen.caught_up => {
+        Process::Running { .. } if situation::has_arrived(&seen, observed) => {
             (StepState::Running, Text::new("已追上，等待加入投票", "it has caught up and waits to be voted in"))
         }
         Process::Running { .. } if seen.reachable => {

@@ -18,6 +18,9 @@ pub const STALLED_AFTER_MS: u64 = 10_000;
 /// A process that has not answered for so long hangs.
 pub const HUNG_AFTER_MS: u64 = 60_000;
 
+/// All nodes are asked at once, and blocks go on meanwhile.
+const NEAR_BLOCKS: u64 = 10;
+
 /// Who votes and who of them is live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Situation {
@@ -81,6 +84,12 @@ impl Situation {
 
 fn count<T>(things: impl IntoIterator<Item = T>) -> u32 {
     u32::try_from(things.into_iter().count()).unwrap_or(u32::MAX)
+}
+
+/// An observer is where the others are, so that it may vote. One that has heard nobody yet believes that it has everything.
+pub fn has_arrived(seen: &ObservedNode, observed: &Observed) -> bool {
+    let near = seen.height > 0 && observed.height().saturating_sub(seen.height) <= NEAR_BLOCKS;
+    seen.reachable && seen.caught_up && near
 }
 
 /// Since when a block has been due: for a transaction that waits, or for the heartbeat.

@@ -17,9 +17,6 @@ use crate::{
     words,
 };
 
-/// An observer that is no further behind than this is where the others are: all are asked at once, and blocks go on meanwhile.
-const NEAR_BLOCKS: u64 = 10;
-
 /// The disruption that may happen now, if any; what waits goes to `waits`.
 pub fn disrupt(plan: &Plan, observed: &Observed, situation: &Situation, waits: &mut Vec<Action>) -> Option<Action> {
     if observed.set_change_pending {
@@ -104,9 +101,7 @@ impl Step<'_> {
         });
         let (ready, syncing): (Vec<_>, Vec<_>) = joining.partition(|node| {
             let seen = self.seen(node);
-            // One that has heard nobody yet believes that it has everything.
-            let near = seen.height > 0 && self.observed.height().saturating_sub(seen.height) <= NEAR_BLOCKS;
-            seen.reachable && seen.caught_up && near
+            situation::has_arrived(&seen, self.observed)
         });
         for node in syncing {
             let behind = self.observed.height().saturating_sub(self.seen(node).height);
