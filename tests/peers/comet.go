@@ -24,6 +24,8 @@ const (
 	// Bytes of a transaction, about those of the node's signed transaction that writes one record.
 	txBytes = 300
 	senders = 64
+	// Requests or samples without an answer that are put up with.
+	maxUnanswered = 20
 )
 
 func measureComet(ctx context.Context, o options, dir string, signed bool) (Peer, error) {
@@ -193,8 +195,8 @@ func (c *client) waitReady(ctx context.Context) error {
 }
 
 func (c *client) idleLatency(ctx context.Context, samples int) (float64, float64, error) {
-	times := make([]float64, 0, samples)
-	for n := range samples {
+	times, unanswered := make([]float64, 0, samples), 0
+	for n := 0; len(times) < samples; n++ {
 		tx := base64.StdEncoding.EncodeToString(c.transaction())
 		begin := time.Now()
 		var a struct {
@@ -210,7 +212,10 @@ func (c *client) idleLatency(ctx context.Context, samples int) (float64, float64
 			Error json.RawMessage `json:"error"`
 		}
 		if err := c.post(ctx, n, request("broadcast_tx_commit", tx), &a); err != nil {
-			return 0, 0, err
+			if unanswered++; unanswered == maxUnanswered {
+				return 0, 0, err
+			}
+			continue
 		}
 		if a.Error != nil || a.Result.CheckTx.Code != 0 || a.Result.TxResult.Code != 0 || a.Result.Height == "0" {
 			return 0, 0, fmt.Errorf("a sample was not committed: %s", a.Error)
@@ -286,8 +291,10 @@ func (c *client) sendAll(ctx context.Context, chunks [][]string, workers int) er
 	return context.Cause(ctx)
 }
 
-// send repeats what found no room until it does.
+// send repeats what found no room until it does. A validator that is slow ends requests without an answer after ten
+// seconds; the same transactions again are safe, those that arrived are known.
 func (c *client) send(ctx context.Context, n int, txs []string) error {
+	unanswered := 0
 	for ctx.Err() == nil {
 		answers := make([]answer, 1)
 		var err error
@@ -301,7 +308,10 @@ func (c *client) send(ctx context.Context, n int, txs []string) error {
 			err = c.post(ctx, n, "["+strings.Join(requests, ",")+"]", &answers)
 		}
 		if err != nil {
-			return err
+			if unanswered++; unanswered == maxUnanswered {
+				return err
+			}
+			continue
 		}
 		if len(answers) != len(txs) {
 			return fmt.Errorf("%d answers to %d transactions", len(answers), len(txs))
@@ -311,6 +321,7 @@ func (c *client) send(ctx context.Context, n int, txs []string) error {
 			switch {
 			case a.Error != nil && strings.Contains(a.Error.Data, "mempool is full"):
 				again = append(again, txs[i])
+			case a.Error != nil && strings.Contains(a.Error.Data, "already exists"):
 			case a.Error != nil:
 				return fmt.Errorf("refused: %s %s", a.Error.Message, a.Error.Data)
 			case a.Result.Code != 0:

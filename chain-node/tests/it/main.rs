@@ -3,6 +3,7 @@
 mod absence;
 mod admission;
 mod backup;
+mod bench;
 mod city;
 mod cluster;
 mod crash;

@@ -8,8 +8,9 @@ use super::stages::labelled;
 
 /// Transactions signed ahead while the state is filled.
 const CHUNK: usize = 20_000;
-/// A run that tells the rate.
+/// A run that tells the rate, and digests of the run that tells what one takes, where the state is at least as large.
 const FINDING: usize = 20_000;
+const DIGESTS: usize = 400_000;
 const IN_REQUEST: usize = 100;
 /// Columns that pruning leaves alone: state, its tree, the log's hashes, and what evidence needs of the validator sets.
 /// `replaced` and `stale` are pruned by themselves, with every block.
@@ -21,8 +22,9 @@ async fn columns(chain: &Chain) -> anyhow::Result<Vec<(String, f64)>> {
 }
 
 pub async fn measure(chain: &Chain, keys: usize) -> anyhow::Result<Vec<Row>> {
-    load::transactions(chain, FINDING / 4, IN_REQUEST).await?;
-    let empty = load::transactions(chain, FINDING, IN_REQUEST).await?;
+    let (finding, digests) = (FINDING.min(keys), DIGESTS.min(20 * keys));
+    load::transactions(chain, finding.div_ceil(4), IN_REQUEST).await?;
+    let empty = load::transactions(chain, finding, IN_REQUEST).await?;
     let before = chain.disk_bytes(0)?;
     let mut rows = vec![Row::new("rate-empty", "transactions, 100 a request, state nearly empty", empty.rate, "/s")];
     let mut left = keys;
@@ -32,9 +34,9 @@ pub async fn measure(chain: &Chain, keys: usize) -> anyhow::Result<Vec<Row>> {
         left -= count;
         eprintln!("{} of {keys} records, {:.0} /s", keys - left, chunk.rate);
     }
-    let full = load::transactions(chain, FINDING, IN_REQUEST).await?;
-    let txs = (keys + FINDING) as f64;
-    rows.push(Row::new("keys", "records in the state", (keys + 2 * FINDING) as f64, ""));
+    let full = load::transactions(chain, finding, IN_REQUEST).await?;
+    let txs = (keys + finding) as f64;
+    rows.push(Row::new("keys", "records in the state", (keys + 2 * finding + finding.div_ceil(4)) as f64, ""));
     rows.push(Row::new("rate-full", "transactions, 100 a request, with them", full.rate, "/s"));
     rows.push(Row::new("rate-share", "  of the rate with a nearly empty state", full.rate / empty.rate * 100.0, "%"));
     rows.push(Row::new("memory-full", "memory of the largest validator", chain.memory_mb()?, "MB"));
@@ -42,15 +44,11 @@ pub async fn measure(chain: &Chain, keys: usize) -> anyhow::Result<Vec<Row>> {
     let after_txs = columns(chain).await?;
     rows.extend(by_column("tx", "a transaction", &[], &after_txs, txs));
     let disk = chain.disk_bytes(0)?;
-    let digests = load::digests(chain, 400_000).await?;
-    rows.push(Row::new("digests", "anchored digests in batches of 10,000", digests.rate, "/s"));
-    rows.push(Row::new(
-        "disk-digest",
-        "disk a digest, every block kept",
-        (chain.disk_bytes(0)? - disk) / 400_000.0,
-        "B",
-    ));
-    rows.extend(by_column("digest", "a digest", &after_txs, &columns(chain).await?, 400_000.0));
+    let anchored = load::digests(chain, digests).await?;
+    let count = digests.next_multiple_of(10_000) as f64;
+    rows.push(Row::new("digests", "anchored digests in batches of 10,000", anchored.rate, "/s"));
+    rows.push(Row::new("disk-digest", "disk a digest, every block kept", (chain.disk_bytes(0)? - disk) / count, "B"));
+    rows.extend(by_column("digest", "a digest", &after_txs, &columns(chain).await?, count));
     Ok(rows)
 }
 

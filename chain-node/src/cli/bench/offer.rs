@@ -1,11 +1,13 @@
 //! Load that does not wait for the chain: so many transactions a second leave whether or not earlier ones are answered,
-//! and what is turned away is counted, not repeated. Signed as they leave, by the load generator on the same cores.
+//! and what is turned away is counted, not repeated. The load generator runs on the same cores: what fits into memory is
+//! signed before the clock starts, only a long run is signed as it goes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chain_types::Transaction;
 use chain_types::api::{Submitted, SubmittedStatus, TxInfo, TxStatus};
+use chain_types::crypto::SigningKey;
 use reqwest::StatusCode;
 use tokio::task::JoinSet;
 
@@ -16,6 +18,8 @@ use super::load::{batch_body, senders, signed};
 const TICK: Duration = Duration::from_millis(20);
 /// Requests without an answer; a generator that has more sends no further ones and counts them as unsent.
 const MAX_OPEN: usize = 2_000;
+/// As many are signed before the clock starts; they must all be sent while they are valid.
+const SIGNED_AHEAD: usize = 600_000;
 /// As many as a node takes in one request.
 const MAX_BATCH: usize = 1_000;
 
@@ -66,6 +70,7 @@ fn note(tally: &Tally, second: usize, change: impl FnOnce(&mut Second)) {
 /// Offers the stretches one after the other, then waits until nothing waits for a block.
 pub async fn offer(chain: &Arc<Chain>, plan: &[Stretch]) -> anyhow::Result<Outcome> {
     let keys: Arc<[_]> = senders(chain).await?.into();
+    let mut ahead = sign_ahead(chain, &keys, plan)?.into_iter();
     chain.drained().await?;
     let from = chain.status(0).await?.log_size;
     let total: u64 = plan.iter().map(|stretch| stretch.seconds).sum();
@@ -88,7 +93,8 @@ pub async fn offer(chain: &Arc<Chain>, plan: &[Stretch]) -> anyhow::Result<Outco
             note(&tally, second, |second| second.failed += count as u64);
         } else if count > 0 {
             // One of each tick travels alone and waits for its block.
-            let txs = signed(chain, &keys, count)?;
+            let mut txs: Vec<_> = ahead.by_ref().take(count).collect();
+            txs.extend(signed(chain, &keys, count - txs.len())?);
             if let Some((sample, rest)) = txs.split_first() {
                 open.spawn(send_sample(chain.clone(), tally.clone(), second, tick, sample.clone()));
                 for batch in rest.chunks(MAX_BATCH) {
@@ -109,6 +115,11 @@ pub async fn offer(chain: &Arc<Chain>, plan: &[Stretch]) -> anyhow::Result<Outco
     // A request whose answer was lost may have been admitted all the same, so there may be more, never less.
     anyhow::ensure!(committed >= accepted, "{accepted} were acknowledged and only {committed} are in blocks");
     Ok(outcome)
+}
+
+fn sign_ahead(chain: &Chain, keys: &[SigningKey], plan: &[Stretch]) -> anyhow::Result<Vec<Transaction>> {
+    let count = plan.iter().map(|stretch| stretch.rate * stretch.seconds as f64).sum::<f64>() as usize;
+    if count > SIGNED_AHEAD { Ok(Vec::new()) } else { signed(chain, keys, count) }
 }
 
 fn stretch_at(plan: &[Stretch], due: Duration) -> Option<Stretch> {

@@ -10,6 +10,7 @@ use super::chain::Chain;
 use super::load::{self, percentile};
 use super::offer::{Outcome, Second, Stretch, offer};
 use super::report::{Point, Row};
+use super::stages::Reading;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
@@ -56,12 +57,15 @@ impl Profile {
         let capacity = load::transactions(chain, count, IN_REQUEST).await?.rate;
         let disk = [chain.disk_bytes(0)?, chain.disk_bytes(1)?];
         let plan = self.plan(capacity, minutes);
+        let before = Reading::take(chain).await?;
         let outcome = offer(chain, &plan).await?;
+        let reading = Reading::take(chain).await?;
         let mut rows = vec![Row::new("capacity", "what the chain takes, 100 a request", capacity, "/s")];
         rows.extend(totals(&outcome));
         if self == Self::Spike {
             rows.extend(phases(&outcome, &plan));
         }
+        rows.extend(reading.rows_since(&before, outcome.committed as usize, chain.size()));
         let after = load::transactions(chain, count, IN_REQUEST).await?.rate;
         rows.push(Row::new("capacity-after", "what the chain takes afterwards, 100 a request", after, "/s"));
         if self == Self::Stability {
@@ -73,7 +77,11 @@ impl Profile {
             rows.push(Row::new("disk-pruned", "disk a transaction, blocks dropped as allowed", each(1)?, "B"));
             rows.push(Row::new("blocks", "blocks in all", kept as f64, ""));
         }
-        let width = if self == Self::Stability { 60 } else { 1 };
+        let width = match (self, minutes) {
+            (Self::Stability, 5..) => 60,
+            (Self::Stability, _) => 10,
+            _ => 1,
+        };
         Ok((rows, points(&outcome, width)))
     }
 }
@@ -131,7 +139,7 @@ fn phases(outcome: &Outcome, plan: &[Stretch]) -> Vec<Row> {
 /// The first minute beside the last.
 fn decay(outcome: &Outcome) -> Vec<Row> {
     let minutes = points(outcome, 60);
-    let (Some(first), Some(last)) = (minutes.first(), minutes.last()) else { return Vec::new() };
+    let [first, .., last] = minutes.as_slice() else { return Vec::new() };
     let memory = |p: &Point| p.memory_mb;
     let p99 = |p: &Point| p.p99_ms.unwrap_or(f64::NAN);
     vec![

@@ -74,6 +74,9 @@ impl Reading {
         }
         let [_, store, bytes] = self.stage_since(before, "write");
         let [_, guard, _] = self.stage_since(before, "guard");
+        let [_, _, came] = self.stage_since(before, "gossip");
+        // From one of three others: 0.75 with four validators, more if something had to be sent again.
+        rows.push(Row::new("gossip-times", "  times a transaction came from a peer", came / validators / txs, ""));
         rows.push(Row::new("blocks-txs", "  transactions a block", txs / blocks, ""));
         rows.push(Row::new("syncs-store", "  synced writes a block: store", store / validators / blocks, ""));
         rows.push(Row::new("syncs-guard", "  synced writes a block: identity file", guard / validators / blocks, ""));

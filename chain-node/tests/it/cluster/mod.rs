@@ -16,7 +16,7 @@ use chain_types::crypto::SigningKey;
 use chain_types::{Call, Genesis, Hash, Transaction, Value};
 
 pub use caller::{Caller, digest};
-pub use process::{NODE, Process, check, copy_dir, node, spawn};
+pub use process::{NODE, Process, check, copy_dir, free_net, node, spawn};
 
 /// How long a condition may take to come true on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,7 +54,7 @@ impl Cluster {
     /// Makes a chain; nothing runs yet.
     pub fn make(validators: usize) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let ((net, mark), dir) = (process::free_net(), home.path().join("chain"));
+        let ((net, mark), dir) = (free_net(), home.path().join("chain"));
         let count = validators.to_string();
         let made = node(&["init", "--home", dir.to_str().unwrap(), "--validators", &count, "--net", &net.to_string()]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
