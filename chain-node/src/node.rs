@@ -50,7 +50,7 @@ pub enum NodeError {
     #[error("only {free} bytes are free, {reserve} are kept in reserve; make room, then start the node again")]
     DiskFull { free: u64, reserve: u64 },
     #[error(
-        "the disk of {home} cannot be written to: {source}; mend it or make it writable, then start the node again"
+        "the disk of {home} cannot be written to: {source}; mend it, or make it writable, then start the node again"
     )]
     DiskFailed { home: PathBuf, source: std::io::Error },
     #[error("failed to write the identity file in {0}, without which nothing is signed; start the node again")]
@@ -348,7 +348,7 @@ fn check_disk(config: &Config, reserve: u64) -> Result<(), NodeError> {
     }
 }
 
-/// Whether the disk takes a write, as one tells: below the reserve, full to the last byte, or failed.
+/// Whether the disk takes a write, as one tells. It may refuse one with bytes to spare: a quota, or no room for names.
 fn check_writes(config: &Config, reserve: u64) -> Result<(), NodeError> {
     check_disk(config, reserve)?;
     let path = config.home.join("write-check");
@@ -358,10 +358,7 @@ fn check_writes(config: &Config, reserve: u64) -> Result<(), NodeError> {
         file.sync_all()?;
         std::fs::remove_file(&path)
     };
-    write().map_err(|source| match (source.kind(), disk_free(config)) {
-        (std::io::ErrorKind::StorageFull, Some(free)) => NodeError::DiskFull { free, reserve },
-        _ => NodeError::DiskFailed { home: config.home.clone(), source },
-    })
+    write().map_err(|source| NodeError::DiskFailed { home: config.home.clone(), source })
 }
 
 /// Completes when the reserve is touched: the engine hangs when its write-ahead log cannot be written, so the node stops
