@@ -54,7 +54,7 @@ pub enum NodeError {
     #[error("only {free} bytes are free, {reserve} are kept in reserve; make room, then start the node again")]
     DiskFull { free: u64, reserve: u64 },
     #[error(
-        "the disk of {home} cannot be written to: {source}; mend it or make it writable, then start the node again"
+        "the disk of {home} cannot be written to: {source}; mend it, or make it writable, then start the node again"
     )]
     DiskFailed { home: PathBuf, source: std::io::Error },
     #[error("failed to write the identity file in {0}, without which nothing is signed; start the node again")]

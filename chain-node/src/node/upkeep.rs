@@ -61,7 +61,7 @@ pub(super) fn check_disk(config: &Config, reserve: u64) -> Result<(), NodeError>
     }
 }
 
-/// Whether the disk takes a write, as one tells: below the reserve, full to the last byte, or failed.
+/// Whether the disk takes a write, as one tells. It may refuse one with bytes to spare: a quota, or no room for names.
 pub(super) fn check_writes(config: &Config, reserve: u64) -> Result<(), NodeError> {
     check_disk(config, reserve)?;
     let path = config.home.join("write-check");
@@ -71,10 +71,7 @@ pub(super) fn check_writes(config: &Config, reserve: u64) -> Result<(), NodeErro
         file.sync_all()?;
         std::fs::remove_file(&path)
     };
-    write().map_err(|source| match (source.kind(), disk_free(config)) {
-        (std::io::ErrorKind::StorageFull, Some(free)) => NodeError::DiskFull { free, reserve },
-        _ => NodeError::DiskFailed { home: config.home.clone(), source },
-    })
+    write().map_err(|source| NodeError::DiskFailed { home: config.home.clone(), source })
 }
 
 /// Completes when the reserve is touched: the engine hangs when its write-ahead log cannot be written, so the node stops

@@ -131,12 +131,15 @@ fn library() -> &'static PathBuf {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/writes/disk.c");
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("disk-{}.so", std::process::id()));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let (own, path) = (folder.join(format!("disk-{}.so", std::process::id())), folder.join("disk.so"));
         let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
         let mut compile = Command::new(compiler);
-        compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&path).arg(source).arg("-lpthread");
+        compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&own).arg(source).arg("-lpthread");
         let done = compile.output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        // Another test program may do the same: each finds a whole file under the name.
+        std::fs::rename(&own, &path).unwrap();
         path
     })
 }
