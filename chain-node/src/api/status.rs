@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use chain_types::api::{PeerStatus, Phase, Status, ValidatorInfo};
-use chain_types::{Genesis, PublicKey, ValidatorSet};
+use chain_types::{Genesis, PublicKey, Validator, ValidatorSet};
 use serde::Deserialize;
 
 use super::{Api, ApiError, Shared};
