@@ -165,7 +165,7 @@ impl Admission {
         if call.valid_until_ms > now.saturating_add(VALIDITY_WINDOW_MS) {
             return Err(NotAdmitted::TooFar);
         }
-        self.mempool.check_room(tx.bytes().len())?;
+        self.mempool.check_room(tx.bytes().len(), source == Source::Client)?;
         self.check_account(tx.kid())?;
         if source == Source::Client {
             self.check_rate(tx.kid())?;

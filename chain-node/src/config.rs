@@ -88,9 +88,9 @@ pub struct Access {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Transactions that may wait.
+    /// Transactions that may wait. This node's clients may fill half; the rest is for what its peers have taken.
     pub mempool_txs: usize,
-    /// Bytes of transactions that may wait.
+    /// Bytes of transactions that may wait, shared out in the same way.
     pub mempool_bytes: usize,
     /// Transactions a second from one account.
     pub account_rate_per_s: u32,

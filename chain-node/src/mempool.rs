@@ -83,10 +83,15 @@ impl Mempool {
         Ok(Added::New)
     }
 
-    /// Whether there is room for one more of this size; asked before the costly checks.
-    pub fn check_room(&self, size: usize) -> Result<(), Full> {
+    /// Whether there is room for one more of this size; asked before the costly checks. What clients send may fill half:
+    /// the other half is for what peers have taken already. Nodes that are full of their own clients' transactions would
+    /// turn away each other's, repeat them for as long as that lasts, and meet most of a block for the first time in it.
+    pub fn check_room(&self, size: usize, is_local: bool) -> Result<(), Full> {
         let queue = self.queue();
-        match queue.by_sequence.len() < self.capacity.txs && queue.bytes + size <= self.capacity.bytes {
+        let Capacity { txs, bytes } = self.capacity;
+        let (txs, bytes) = if is_local { (txs.div_ceil(2), bytes / 2) } else { (txs, bytes) };
+        let fits = queue.bytes + size <= bytes || (queue.bytes == 0 && size <= self.capacity.bytes);
+        match queue.by_sequence.len() < txs && fits {
             true => Ok(()),
             false => Err(Full { txs: queue.by_sequence.len() }),
         }
@@ -228,6 +233,22 @@ mod tests {
         assert_eq!(mempool.add(tx(2, 1_000), true), Err(Full { txs: 2 }));
         mempool.prune([tx(0, 1_000).id()].into_iter(), 1);
         assert_eq!(mempool.add(tx(2, 1_000), true), Ok(Added::New));
+    }
+
+    #[test]
+    fn clients_leave_half_of_the_room_to_what_peers_have_taken() {
+        let mempool = mempool(4);
+        mempool.add(tx(0, 1_000), true).unwrap();
+        assert_eq!(mempool.check_room(100, true), Ok(()));
+        mempool.add(tx(1, 1_000), false).unwrap();
+        assert_eq!(mempool.check_room(100, true), Err(Full { txs: 2 }));
+        assert_eq!(mempool.check_room(100, false), Ok(()));
+        mempool.add(tx(2, 1_000), false).unwrap();
+        mempool.add(tx(3, 1_000), false).unwrap();
+        assert_eq!(mempool.check_room(100, false), Err(Full { txs: 4 }));
+        let one = Mempool::new(Capacity { txs: 1, bytes: 1_000 });
+        assert_eq!(one.check_room(1_000, true), Ok(()), "the largest that there is room for at all");
+        assert_eq!(one.check_room(1_001, true), Err(Full { txs: 0 }));
     }
 
     #[test]

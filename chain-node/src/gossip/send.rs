@@ -84,6 +84,8 @@ struct Session {
     /// Where each unanswered batch began.
     open: BTreeMap<u64, u64>,
     again: Option<Instant>,
+    /// Where the oldest batch began that the peer had no room for.
+    unplaced: Option<u64>,
     batch_sent: Option<Instant>,
     height_sent: Option<(u64, u64, Instant)>,
     endorsement_sent: Option<Arc<Endorsement>>,
@@ -154,7 +156,7 @@ impl Session {
             _ = endorsed.changed() => {}
             () = sleep(again_in.min(HEIGHT_EVERY)) => {
                 if self.again.take_if(|at| *at <= Instant::now()).is_some() {
-                    self.next = 0;
+                    self.next = self.unplaced.take().unwrap_or(0).min(self.next);
                 }
             }
         }
@@ -162,8 +164,9 @@ impl Session {
     }
 
     fn on_answer(&mut self, number: u64, complete: bool) {
-        if self.open.remove(&number).is_some() && !complete {
-            // What was committed since is no longer among the local ones, so starting over repeats only what waits.
+        if let Some(from) = self.open.remove(&number).filter(|_| !complete) {
+            // What was committed since is no longer among the local ones, so going back repeats only what waits.
+            self.unplaced = Some(self.unplaced.map_or(from, |oldest| oldest.min(from)));
             self.again = Some(Instant::now() + AGAIN_AFTER);
         }
     }

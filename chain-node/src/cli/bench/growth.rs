@@ -35,14 +35,14 @@ pub async fn measure(chain: &Chain, keys: usize) -> anyhow::Result<Vec<Row>> {
         eprintln!("{} of {keys} records, {:.0} /s", keys - left, chunk.rate);
     }
     let full = load::transactions(chain, finding, IN_REQUEST).await?;
-    let txs = (keys + finding) as f64;
-    rows.push(Row::new("keys", "records in the state", (keys + 2 * finding + finding.div_ceil(4)) as f64, ""));
+    let (txs, all) = ((keys + finding) as f64, (keys + 2 * finding + finding.div_ceil(4)) as f64);
+    rows.push(Row::new("keys", "records in the state", all, ""));
     rows.push(Row::new("rate-full", "transactions, 100 a request, with them", full.rate, "/s"));
     rows.push(Row::new("rate-share", "  of the rate with a nearly empty state", full.rate / empty.rate * 100.0, "%"));
     rows.push(Row::new("memory-full", "memory of the largest validator", chain.memory_mb()?, "MB"));
     rows.push(Row::new("disk-tx", "disk a transaction, every block kept", (chain.disk_bytes(0)? - before) / txs, "B"));
     let after_txs = columns(chain).await?;
-    rows.extend(by_column("tx", "a transaction", &[], &after_txs, txs));
+    rows.extend(by_column("tx", "a transaction", &[], &after_txs, all));
     let disk = chain.disk_bytes(0)?;
     let anchored = load::digests(chain, digests).await?;
     let count = digests.next_multiple_of(10_000) as f64;
