@@ -340,6 +340,7 @@ impl Running {
         Ok(SyncedValueOutcome::Verdict(judged.unwrap_or(value)))
     }
 
+    /// Blocks that a peer lacks: no more at a time than an honest one asks for.
     pub fn decided_values(&self, from: u64, to: u64) -> Vec<RawDecidedValue<ChainContext>> {
         let store = self.app.ledger.store();
         let one = |height: u64| {
@@ -348,7 +349,7 @@ impl Running {
             let extended = super::engine::engine_certificate(&record.certificate, &set)?;
             Some(RawDecidedValue::new(Bytes::from(record.block.to_bytes()), extended))
         };
-        (from..=to).map_while(one).collect()
+        (from..=to).take(super::engine::SYNC_BLOCKS as usize).map_while(one).collect()
     }
 
     /// A vote waits for the guard's file: have it written while the block is still on its way.

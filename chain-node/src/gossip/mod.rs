@@ -5,6 +5,7 @@
 //! peer key ([`tls`]); whoever is not configured cannot speak. The same connections carry each node's height and clock,
 //! which wakes resting nodes and shows who is missing, and each validator's newest endorsement of the log.
 
+mod heights;
 mod peers;
 mod receive;
 mod send;
@@ -33,6 +34,7 @@ use crate::keys::NodeKeys;
 use crate::ledger::Ledger;
 use crate::mempool::Mempool;
 
+use heights::Heights;
 use peers::Peers;
 use sightings::Sightings;
 pub use tls::TlsError;
@@ -86,7 +88,8 @@ pub struct Gossip {
     states: Mutex<HashMap<PublicKey, PeerState>>,
     /// Open incoming connections of each peer.
     incoming: Mutex<HashMap<PublicKey, usize>>,
-    /// Highest height that any peer is in.
+    heights: Mutex<Heights>,
+    /// Highest height that peers are believed to be in.
     peer_height: watch::Sender<u64>,
 }
 
@@ -117,6 +120,7 @@ impl Gossip {
             peers,
             states: Mutex::new(states),
             incoming: Mutex::default(),
+            heights: Mutex::default(),
             peer_height,
         };
         (Arc::new(gossip), watch_height)
@@ -166,7 +170,7 @@ impl Gossip {
         new.into_iter().try_for_each(|peer| self.peers.dial(self, peer, key))
     }
 
-    /// Highest height that any peer is in or has committed.
+    /// Highest height that peers are believed to be in or to have committed.
     pub fn peer_height(&self) -> u64 {
         *self.peer_height.borrow()
     }
@@ -197,13 +201,15 @@ impl Gossip {
         }
     }
 
-    pub(crate) fn heard_height(&self, committed: u64, entered: u64) {
-        let highest = committed.max(entered);
-        self.peer_height.send_if_modified(|height| {
-            let higher = highest > *height;
-            *height = highest.max(*height);
-            higher
-        });
+    /// A peer says where it is. What it alone says wakes this node for one block at most.
+    pub(crate) fn heard_height(&self, peer: PublicKey, highest: u64) {
+        let mut heights = self.heights.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let believed = heights.heard(peer, highest, self.ledger.tip().height, Instant::now());
+        self.peer_height.send_if_modified(|height| std::mem::replace(height, believed) != believed);
+    }
+
+    pub(crate) fn lost(&self, peer: PublicKey) {
+        self.heights.lock().unwrap_or_else(std::sync::PoisonError::into_inner).gone(peer);
     }
 }
 

@@ -59,6 +59,7 @@ async fn serve(gossip: Arc<Gossip>, tcp: TcpStream, acceptor: TlsAcceptor, place
                 () = gossip.peers.removed(peer) => Ok(()),
             };
             gossip.update(peer, |state| state.incoming = state.incoming.saturating_sub(1));
+            gossip.lost(peer);
             ended
         }
         Err(e) => Err(e),
@@ -149,7 +150,7 @@ async fn converse(gossip: &Gossip, peer: PublicKey, process: Option<u64>, mut st
                     state.height = committed;
                     state.clock_offset_ms = offset;
                 });
-                gossip.heard_height(committed, entered);
+                gossip.heard_height(peer, committed.max(entered));
             }
             Message::Txs { number, txs } => {
                 let complete = gossip.admission.receive(txs).await.unwrap_or(false);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_malachitebft_core_types::Round;
+use chain_types::CommitCertificate;
 
 use super::faults::Faults;
 use super::message::{Message, encode};
@@ -154,4 +155,24 @@ fn of_a_proposer_that_makes_many_blocks_two_are_stored_and_of_others_none() {
         }
         assert_eq!(chain.nodes[to].store.open_proposals(0).unwrap().len(), stored);
     }
+}
+
+#[test]
+fn a_peer_that_asks_for_every_block_is_given_eight() {
+    let mut chain = chain::make(&Faults::draw(&mut Random::new(1)), Bug::None, &mut Random::new(2));
+    chain.nodes.iter_mut().for_each(super::node::Node::boot);
+    let (set, sig) = (chain.nodes[0].store.validators(1).unwrap(), chain_types::Signature([1; 64]));
+    for height in 1..=12 {
+        let turn = set.proposer(height, 0).unwrap().consensus_key;
+        let proposer = chain.nodes.iter_mut().find(|node| node.address().key() == turn).unwrap();
+        let candidate = proposer.live.as_mut().unwrap().app.on_get_value(height, Round::new(0)).unwrap();
+        let certificate = CommitCertificate { height, round: 0, id: candidate.proposal.id, signatures: vec![(0, sig)] };
+        for node in &chain.nodes {
+            node.store.save_proposal(&candidate.proposal).unwrap();
+            node.ledger().unwrap().commit(&candidate, &certificate).unwrap();
+        }
+    }
+    let app = &chain.nodes[0].live.as_ref().unwrap().app;
+    assert_eq!(app.decided_values(1, u64::MAX).len(), 8);
+    assert_eq!(app.decided_values(11, 20).len(), 2);
 }
