@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_quorum_is_reached_with_itself_or_the_missing_are_named() {
         let key = |n: u8| PublicKey([n; 32]);
-        let one = |n| chain_types::Validator {
+        let one = |n| Validator {
             consensus_key: key(n),
             cosigner_key: key(n + 100),
             log_key: key(n + 200),
