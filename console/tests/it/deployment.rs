@@ -34,14 +34,21 @@ async fn slow_end(site: &Site, name: &str, step: usize) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(trigger)).execute(site.db.pool()).await.unwrap();
 }
 
-/// Kills the console while `step` is under way, and starts it again.
-async fn killed_at(site: &mut Site, name: &str, step: usize) {
-    until("the step is under way", async || {
-        let at = running(site, name).await;
-        assert!(at.is_none_or(|at| at <= step), "step {step} went by unseen");
-        (at == Some(step)).then_some(())
-    })
-    .await;
+/// Asks, and kills the console while `step` is under way; then starts it again. The answer may still be outstanding: what the request
+/// writes last waits for the slow end like every other writer.
+async fn killed_at(site: &mut Site, name: &str, step: usize, ask: impl Future<Output = ()>) {
+    {
+        let under_way = until("the step is under way", async || {
+            let at = running(site, name).await;
+            assert!(at.is_none_or(|at| at <= step), "step {step} went by unseen");
+            (at == Some(step)).then_some(())
+        });
+        tokio::pin!(under_way);
+        tokio::select! {
+            () = &mut under_way => {}
+            () = ask => under_way.await,
+        }
+    }
     site.kill();
     assert_eq!(running(site, name).await, Some(step), "its end was not written down");
     sqlx::raw_sql("drop trigger slow_end").execute(site.db.pool()).await.unwrap();
@@ -73,15 +80,16 @@ async fn a_console_killed_at_every_step_of_a_deployment_finishes_it_once() {
         let name = format!("letters-{step}");
         slow_end(&site, &name, step).await;
         let mut admin = site.person("notary-admin").await;
-        let asked = until("the chain can be chosen", async || {
-            admin.get("/catalog/letters/deploy").await;
-            let form = [("chain", CHAIN), ("name", name.as_str()), ("sample_data", "1"), ("q_prefix", "L")];
-            let asked = admin.post("/catalog/letters/deploy", &form).await;
-            (asked.status == 303).then_some(asked)
-        })
-        .await;
-        assert_eq!(asked.location, format!("/applications/{name}"));
-        killed_at(&mut site, &name, step).await;
+        let ask = async {
+            let asked = until("the chain can be chosen", async || {
+                admin.get("/catalog/letters/deploy").await;
+                let form = [("chain", CHAIN), ("name", name.as_str()), ("sample_data", "1"), ("q_prefix", "L")];
+                let asked = admin.post("/catalog/letters/deploy", &form).await;
+                (asked.status == 303).then_some(asked)
+            });
+            assert_eq!(asked.await.location, format!("/applications/{name}"));
+        };
+        killed_at(&mut site, &name, step, ask).await;
         site.settled(&name, "ready").await;
         until("the index has caught up", async || (site.applied(&name, "anchor").await == 2).then_some(())).await;
         nothing_is_doubled(&site, &name).await;
@@ -104,13 +112,12 @@ async fn a_console_killed_at_every_step_of_an_upgrade_finishes_it_once() {
         ]);
         site.offer("letters", &yaml);
         slow_end(&site, "letters", step).await;
-        let confirmed = until("it can be asked for", async || {
+        let ask = until("it can be asked for", async || {
             admin.get("/applications/letters/upgrade").await;
             let confirmed = admin.post("/applications/letters/upgrade", &[("version", version.as_str())]).await;
             (confirmed.status == 303).then_some(())
         });
-        confirmed.await;
-        killed_at(&mut site, "letters", step).await;
+        killed_at(&mut site, "letters", step, ask).await;
         site.settled("letters", "ready").await;
         assert_eq!(site.application("letters").await.1, version);
         let expected = step as i64 + 1;
