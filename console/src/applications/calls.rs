@@ -6,6 +6,7 @@ use super::{Deployed, unreachable};
 use crate::app::App;
 use crate::audit::{self, Actor, Entry};
 use crate::auth::Principal;
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::names::Name;
 use crate::outbox::{self, Origin, Outcome, Signer};
@@ -131,7 +132,7 @@ pub async fn act(
     outbox::wait(app, root, A_PERSONS_PATIENCE).await
 }
 
-async fn keep(app: &App, tx: &mut crate::db::Tx, root: TxId, kept: &[Kept]) -> Result<()> {
+async fn keep(app: &App, tx: &mut Tx, root: TxId, kept: &[Kept]) -> Result<()> {
     for one in kept {
         let root = root.to_string();
         let secret = json!({ "salt": one.salt.map(hex::encode), "value": one.value }).to_string();
@@ -164,13 +165,13 @@ pub async fn kept(app: &App, tx: &str) -> Result<Vec<Kept>> {
 }
 
 /// Keeps the secret of an application's API key until it is shown, once.
-pub async fn keep_key(app: &App, application: &str, secret: &str) -> Result<()> {
+pub async fn keep_key(app: &App, tx: &mut Tx, application: &str, secret: &str) -> Result<()> {
     let root = format!("key/{application}");
     sqlx::query("insert into private_value (root, field, sealed, created_ms) values ($1, 'secret', $2, $3) on conflict do nothing")
         .bind(&root)
         .bind(app.sealing.seal(&root, secret.as_bytes()))
         .bind(now_ms())
-        .execute(app.db.pool())
+        .execute(&mut **tx)
         .await?;
     Ok(())
 }

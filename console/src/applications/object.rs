@@ -8,6 +8,7 @@ use crate::catalog::Listed;
 use crate::chains::object_name;
 use crate::db::Tx;
 use crate::error::{Error, Result};
+use crate::gateway::keys::{self, NewKey};
 use crate::names::Name;
 use crate::provisioner::home::{self, FileError, Home};
 use crate::text::Message;
@@ -69,8 +70,8 @@ pub fn remove(app: &App, name: &str) {
     let _ = std::fs::remove_file(status_path(app, name));
 }
 
-/// Writes the object and its row. The row first, in one transaction with the audit row: should the file not follow, the next start finds
-/// a row without object and forgets it, and nothing has happened on a chain.
+/// Writes the object, its row and its API key. The rows first, in one transaction with their audit rows: should the file not follow, the
+/// next start finds a row without object and forgets it, and nothing has happened on a chain.
 pub async fn create(app: &App, principal: &Principal, wanted: Wanted<'_>) -> Result<()> {
     principal.require(Action::DeployApplication, &Resource::Tenant(&wanted.tenant))?;
     let template = &wanted.listed.template;
@@ -99,6 +100,10 @@ pub async fn create(app: &App, principal: &Principal, wanted: Wanted<'_>) -> Res
         }
         other => other?,
     }
+    // The key too: a deployment that goes on after a crash finds it, and nobody asks twice.
+    let key = NewKey { name: wanted.name.to_string(), ..NewKey::offered(wanted.owner.as_str()) };
+    let (_, secret) = keys::create_within(app, &mut tx, principal, &key).await?;
+    super::calls::keep_key(app, &mut tx, wanted.name.as_str(), &secret).await?;
     write(app, &object).map_err(anyhow::Error::from)?;
     tx.commit().await?;
     super::worker::wake();

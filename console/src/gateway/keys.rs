@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::audit::{self, Actor, Entry};
 use crate::auth::{Action, Principal, Resource};
 use crate::config::Environment;
+use crate::db::Tx;
 use crate::error::{Error, FieldErrors, Result};
 use crate::names::{Name, random_bytes, random_id};
 use crate::text::Message;
@@ -129,6 +130,14 @@ impl NewKey {
 
 /// Makes a key of the reader's tenant; the secret is returned here and nowhere else.
 pub async fn create(app: &App, principal: &Principal, form: &NewKey) -> Result<(Key, String)> {
+    let mut tx = app.db.write().await?;
+    let made = create_within(app, &mut tx, principal, form).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// Like [`create`], together with what else the transaction writes.
+pub async fn create_within(app: &App, tx: &mut Tx, principal: &Principal, form: &NewKey) -> Result<(Key, String)> {
     let tenant = own_tenant(principal)?;
     principal.require(Action::ManageApiKeys, &Resource::Tenant(&tenant))?;
     let mut errors = FieldErrors::default();
@@ -151,11 +160,12 @@ pub async fn create(app: &App, principal: &Principal, form: &NewKey) -> Result<(
         errors.add("organisation", Message::new("key-choice-wrong"));
     }
     let (rate, days): (i64, i64) = errors.finish(rate.zip(days))?;
-    insert(app, principal, &tenant, (name, &form.organisation), &scopes, (rate, days)).await
+    insert(app, tx, principal, &tenant, (name, &form.organisation), &scopes, (rate, days)).await
 }
 
 async fn insert(
     app: &App,
+    tx: &mut Tx,
     principal: &Principal,
     tenant: &Name,
     (name, organisation): (&str, &str),
@@ -179,9 +189,8 @@ async fn insert(
         last_used_ms: None,
     };
     let after = json!({ "name": key.name, "organisation": organisation, "scopes": key.scopes, "days": days });
-    let mut tx = app.db.write().await?;
     let entry = Entry::done("api-key.create", "api-key", &key.id).of(Some(tenant)).after(after);
-    audit::record(&mut tx, Actor::Person(principal), entry).await?;
+    audit::record(tx, Actor::Person(principal), entry).await?;
     sqlx::query(
         "insert into api_key (id, tenant, organisation, name, shown, hash, scopes, rate_per_s, created_by, created_ms, expires_ms)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -197,9 +206,8 @@ async fn insert(
     .bind(&key.created_by)
     .bind(key.created_ms)
     .bind(key.expires_ms)
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
-    tx.commit().await?;
     Ok((key, secret))
 }
 

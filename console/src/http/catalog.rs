@@ -9,7 +9,6 @@ use crate::auth::{Action, Principal, Resource};
 use crate::catalog::{self, Listed};
 use crate::chains::console_name;
 use crate::error::{Error, Result};
-use crate::gateway::keys::{self, NewKey};
 use crate::names::Name;
 use crate::text::Message;
 use axum::Router;
@@ -258,7 +257,7 @@ async fn deploy(
         return page(&view, &listed, &tenant, form, errors);
     };
     let owner = owner(&view, &principal, &tenant)?;
-    let (sample_data, owned_by) = (text("sample_data") == "1", owner.to_string());
+    let sample_data = text("sample_data") == "1";
     let wanted = Wanted {
         name: name.clone(),
         chain: console_name(&chain.name),
@@ -269,12 +268,7 @@ async fn deploy(
         sample_data,
     };
     match object::create(&view.app, &principal, wanted).await {
-        Ok(()) => {
-            let key = NewKey { name: name.to_string(), ..NewKey::offered(&owned_by) };
-            let (_, secret) = keys::create(&view.app, &principal, &key).await?;
-            crate::applications::calls::keep_key(&view.app, name.as_str(), &secret).await?;
-            Ok(super::extract::redirect(&format!("/applications/{name}")))
-        }
+        Ok(()) => Ok(super::extract::redirect(&format!("/applications/{name}"))),
         Err(Error::Invalid(wrong)) => {
             let errors = wrong.0.iter().map(|(field, message)| ((*field).to_owned(), view.say(message))).collect();
             page(&view, &listed, &tenant, form, errors)
