@@ -17,7 +17,6 @@ etcd etcd go.etcd.io/etcd/server/v3
 coredns coredns .
 volumes local-path-provisioner github.com/rancher/local-path-provisioner
 helm helm helm.sh/helm/v3/cmd/helm
-kubeconform kubeconform github.com/yannh/kubeconform/cmd/kubeconform
 kwok kwok sigs.k8s.io/kwok/cmd/kwok
 "
 
