@@ -1,11 +1,11 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 # Sourced by `cluster`: what has to be on the machine, and the programs built from Go modules. Starts nothing.
 #
 # Each folder here with a go.mod is one program family at one version, its go.sum committed. To move to another version:
 # `go get -tool PACKAGE@VERSION` in that folder. kube/go.mod replaces Kubernetes' staging modules by their releases of the
 # same version. Kubelet 1.34 is the last that accepts cgroup v1.
 
-# folder program package
+# What a cluster consists of: folder, program, package.
 PROGRAMS="
 kube kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver
 kube kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager
@@ -16,6 +16,9 @@ kube kubectl k8s.io/kubernetes/cmd/kubectl
 etcd etcd go.etcd.io/etcd/server/v3
 coredns coredns .
 volumes local-path-provisioner github.com/rancher/local-path-provisioner
+"
+# What tests use on it.
+TOOLS="
 helm helm helm.sh/helm/v3/cmd/helm
 kwok kwok sigs.k8s.io/kwok/cmd/kwok
 "
@@ -48,6 +51,7 @@ cni_plugins() {
   done
 }
 
+# build_programs LINES: those of them that the cache does not have.
 build_programs() {
   local folder program package flags
   install_packages
@@ -61,5 +65,5 @@ build_programs() {
     # Renamed into place, so that a broken build is never taken for a program.
     (cd "$HERE/$folder" && CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "$flags" -o "$BIN/$program.new" "$package")
     mv "$BIN/$program.new" "$BIN/$program"
-  done <<<"$PROGRAMS"
+  done <<<"$1"
 }

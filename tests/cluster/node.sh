@@ -3,9 +3,10 @@
 
 # The images that every node needs. A sandbox holds a pod's network and does nothing else.
 system_images() {
-  "$BUILT/image" --name localhost/pause:1 --out "$RUN/images/pause.tar" --user 65535:65535 --entrypoint /bin/busybox,sleep,2147483647 /bin/busybox=/bin/busybox
-  "$BUILT/image" --name localhost/busybox:1 --out "$RUN/images/busybox.tar" --user 0:0 --entrypoint /bin/busybox,sh /bin/busybox=/bin/busybox /bin/busybox=/bin/sh
-  "$BUILT/image" --name localhost/coredns:1 --out "$RUN/images/coredns.tar" --user 0:0 --entrypoint /coredns,-conf,/etc/coredns/Corefile "$BIN/coredns=/coredns"
+  local image=("$BUILT/image" --user 0:0)
+  "${image[@]}" --name localhost/pause:1 --out "$RUN/images/pause.tar" --entrypoint /bin/busybox,sleep,2147483647 /bin/busybox=/bin/busybox >/dev/null
+  "${image[@]}" --name localhost/busybox:1 --out "$RUN/images/busybox.tar" --entrypoint /bin/busybox,sh /bin/busybox=/bin/busybox /bin/busybox=/bin/sh >/dev/null
+  "${image[@]}" --name localhost/coredns:1 --out "$RUN/images/coredns.tar" --entrypoint /coredns,-conf,/etc/coredns/Corefile "$BIN/coredns=/coredns" >/dev/null
 }
 
 # A cgroup of its own, so that two kubelets do not clean up each other's pods.
