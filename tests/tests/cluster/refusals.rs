@@ -38,7 +38,11 @@ async fn a_chain_that_cannot_be_is_refused_with_the_reason() {
         ("another tenant", json!({"tenant": "somebody"}), "tenant"),
         ("another heartbeat", json!({"heartbeatMs": 1_000}), "heartbeat"),
         ("fewer than four", json!({"validators": {"count": 3}}), "4"),
-        ("two stopped at once", json!({"validatorStates": {"validator-1": "stopped", "validator-2": "stopped"}}), "quorum"),
+        (
+            "two stopped at once",
+            json!({"validatorStates": {"validator-1": "stopped", "validator-2": "stopped"}}),
+            "quorum",
+        ),
     ];
     let before = city.object().await.unwrap()["spec"].clone();
     for (case, change, word) in changes {
