@@ -6,6 +6,10 @@
 pub mod cli;
 pub mod config;
 pub mod context;
+pub mod crds;
 pub mod events;
+pub mod leader;
 pub mod metrics;
+#[cfg(test)]
+pub mod mock;
 pub mod objects;
