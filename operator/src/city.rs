@@ -63,9 +63,9 @@ impl Surroundings {
         let tenant_name = tenant.name().clone();
         let home = names::namespace(&tenant_name);
         let others = || {
-            chains.iter().filter(|chain| {
-                chain.name() != name || chain.metadata.namespace.as_deref() != Some(home.as_str())
-            })
+            chains
+                .iter()
+                .filter(|chain| chain.name() != name || chain.metadata.namespace.as_deref() != Some(home.as_str()))
         };
         let owner = |chain: &Chain| {
             chain.metadata.namespace.as_deref().and_then(names::tenant_of).unwrap_or_else(|| chain.spec.tenant.clone())

@@ -59,7 +59,9 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
 async fn listen(port: u16) -> anyhow::Result<TcpListener> {
     // Both families where the machine has them.
     let any = [SocketAddr::from(([0u16; 8], port)), SocketAddr::from(([0u8; 4], port))];
-    TcpListener::bind(any.as_slice()).await.with_context(|| format!("port {port} cannot be listened on; is another operator running here?"))
+    TcpListener::bind(any.as_slice())
+        .await
+        .with_context(|| format!("port {port} cannot be listened on; is another operator running here?"))
 }
 
 /// Serves what the Secret holds, soon after it changes.
@@ -77,7 +79,9 @@ async fn follow_certificate(context: Shared, serving: Arc<tls::Serving>, shutdow
                             tracing::info!(ends_s = held.facts.leaf_ends_s, "serving the webhook's certificate");
                             current = Some(held);
                         }
-                        Err(error) => tracing::error!("the certificate in the Secret {SECRET} can't be served: {error:#}; delete the Secret and it is made anew"),
+                        Err(error) => tracing::error!(
+                            "the certificate in the Secret {SECRET} can't be served: {error:#}; delete the Secret and it is made anew"
+                        ),
                     }
                 }
             }

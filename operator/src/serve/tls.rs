@@ -38,8 +38,9 @@ pub struct Serving {
 impl Serving {
     /// From the next handshake on.
     pub fn set(&self, held: &Held) -> anyhow::Result<()> {
-        let chain: Vec<_> =
-            CertificateDer::pem_slice_iter(held.leaf.as_bytes()).collect::<Result<_, _>>().context("the certificate is no PEM")?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(held.leaf.as_bytes())
+            .collect::<Result<_, _>>()
+            .context("the certificate is no PEM")?;
         let key = PrivateKeyDer::from_pem_slice(held.leaf_key.as_bytes()).context("the key is no PEM")?;
         let certified = CertifiedKey::new(chain, ring::sign::any_supported_type(&key)?);
         certified.keys_match().context("certificate and key do not belong together")?;

@@ -54,6 +54,7 @@ pub async fn fetch(client: &Client, tenant: &Name) -> kube::Result<Found> {
 /// What a volume asks for, rounded up.
 fn size_gib(volume: &PersistentVolumeClaim) -> u64 {
     let requests = volume.spec.as_ref().and_then(|spec| spec.resources.as_ref()).and_then(|all| all.requests.as_ref());
-    let bytes = requests.and_then(|all| all.get("storage")).and_then(|amount| thousandths(&amount.0)).unwrap_or(0) / 1_000;
+    let bytes =
+        requests.and_then(|all| all.get("storage")).and_then(|amount| thousandths(&amount.0)).unwrap_or(0) / 1_000;
     u64::try_from(bytes.div_ceil(1 << 30)).unwrap_or(u64::MAX)
 }

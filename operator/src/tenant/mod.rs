@@ -8,7 +8,8 @@ mod plan;
 mod status;
 
 use std::{
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -21,12 +22,7 @@ use k8s_openapi::api::{
 use kube::{
     ResourceExt as _,
     api::{Api, ApiResource, DeleteParams, DynamicObject, PartialObjectMeta, Preconditions},
-    runtime::{
-        Controller,
-        controller::Action,
-        reflector::ObjectRef,
-        watcher,
-    },
+    runtime::{Controller, controller::Action, reflector::ObjectRef, watcher},
 };
 use operator_api::{ChainSpec, Kind, Tenant, TenantSpec};
 pub use plan::{Plan, Retained, plan};
@@ -79,12 +75,12 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
             move |child: PartialObjectMeta<_>| of(child.labels().get(names::TENANT).cloned())
         }};
     }
-    let chains: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client.clone(), &objects::resource::<ChainSpec>());
-    let by_namespace = {
-        let of = of.clone();
-        move |chain: PartialObjectMeta<DynamicObject>| {
-            of(chain.namespace().as_deref().and_then(names::tenant_of).map(|name| name.to_string()))
-        }
+    let chains: Api<PartialObjectMeta<DynamicObject>> =
+        Api::all_with(client.clone(), &objects::resource::<ChainSpec>());
+    let seen = Seen::default();
+    let by_namespace = move |chain: PartialObjectMeta<DynamicObject>| {
+        let home = chain.namespace().as_deref().and_then(names::tenant_of);
+        of(home.filter(|_| seen.is_news(&chain)).map(|name| name.to_string()))
     };
     Controller::new_with(objects::everywhere::<TenantSpec>(client), watcher::Config::default(), kind)
         .with_config(kube::runtime::controller::Config::default().concurrency(AT_ONCE))
@@ -103,6 +99,25 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
         })
         .await;
     Ok(())
+}
+
+/// What is known of each chain, by uid. A chain's status changes all the time and says nothing about what it uses: only a new
+/// spec, a deletion and its end are news.
+#[derive(Default)]
+struct Seen(Mutex<HashMap<String, (Option<i64>, bool, usize)>>);
+
+impl Seen {
+    fn is_news(&self, chain: &PartialObjectMeta<DynamicObject>) -> bool {
+        let Some(uid) = chain.uid() else { return true };
+        let (leaving, finalizers) = (chain.metadata.deletion_timestamp.is_some(), chain.finalizers().len());
+        let now = (chain.metadata.generation, leaving, finalizers);
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if leaving && finalizers == 0 {
+            seen.remove(&uid);
+            return true;
+        }
+        seen.insert(uid, now) != Some(now)
+    }
 }
 
 async fn timed(object: Arc<DynamicObject>, context: Shared) -> Result<Action, Error> {
@@ -132,17 +147,25 @@ async fn reconcile(object: &DynamicObject, context: &Shared) -> Result<Action, E
         Some(_) => LOOK_SOON,
     };
     if let Some(outcome) = outcome {
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+        let now_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
         let report = report(&tenant, &found, &outcome, now_ms);
         if !is_written(&tenant, &report) {
-            objects::patch_status(&objects::everywhere::<TenantSpec>(&context.client), tenant.name().as_str(), &report).await?;
+            objects::patch_status(&objects::everywhere::<TenantSpec>(&context.client), tenant.name().as_str(), &report)
+                .await?;
         }
     }
     Ok(Action::requeue(again))
 }
 
 /// The namespace first: everything else is in it.
-async fn keep(object: &DynamicObject, tenant: &Tenant, found: &Found, context: &Shared) -> Result<Option<Outcome>, Error> {
+async fn keep(
+    object: &DynamicObject,
+    tenant: &Tenant,
+    found: &Found,
+    context: &Shared,
+) -> Result<Option<Outcome>, Error> {
     if is_foreign(tenant, found.namespace.as_ref()) {
         return Ok(Some(Outcome::Foreign));
     }
@@ -159,7 +182,12 @@ async fn keep(object: &DynamicObject, tenant: &Tenant, found: &Found, context: &
 }
 
 /// `None` once the tenant is gone.
-async fn leave(object: &DynamicObject, tenant: &Tenant, found: &Found, context: &Shared) -> Result<Option<Outcome>, Error> {
+async fn leave(
+    object: &DynamicObject,
+    tenant: &Tenant,
+    found: &Found,
+    context: &Shared,
+) -> Result<Option<Outcome>, Error> {
     let api = objects::everywhere::<TenantSpec>(&context.client);
     let chains = found.chains.len() + found.unreadable_chains;
     if chains > 0 {
@@ -207,7 +235,8 @@ async fn tell(tenant: &Tenant, child: &Child, change: Change, context: &Shared) 
 /// The API server let it in and this version cannot read it: its status says why, and nothing is touched.
 async fn invalid(object: &DynamicObject, context: &Shared, reason: &str) -> Result<Action, Error> {
     let generation = object.metadata.generation.unwrap_or_default();
-    let before = object.data["status"]["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
+    let before =
+        object.data["status"]["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
     if before.is_none_or(|before| before["message"] != reason) {
         let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let ready = serde_json::json!({

@@ -158,10 +158,8 @@ impl Guard<'_> {
             ip_block: Some(IPBlock { cidr: LOCAL_DNS.to_owned(), ..IPBlock::default() }),
             ..NetworkPolicyPeer::default()
         };
-        let rule = NetworkPolicyEgressRule {
-            ports: Some(vec![port("UDP"), port("TCP")]),
-            to: Some(vec![cluster, local]),
-        };
+        let rule =
+            NetworkPolicyEgressRule { ports: Some(vec![port("UDP"), port("TCP")]), to: Some(vec![cluster, local]) };
         self.policy("dns", Some(vec![rule]), &["Egress"])
     }
 

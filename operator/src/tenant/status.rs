@@ -57,7 +57,9 @@ pub fn is_written(tenant: &Tenant, report: &Report) -> bool {
 fn said(tenant: &Tenant, outcome: &Outcome) -> (bool, &'static str, String) {
     let namespace = names::namespace(tenant.name());
     match outcome {
-        Outcome::Kept => (true, reason::NAMESPACE_READY, format!("namespace {namespace} with its quota and policies is in place")),
+        Outcome::Kept => {
+            (true, reason::NAMESPACE_READY, format!("namespace {namespace} with its quota and policies is in place"))
+        }
         Outcome::Foreign => (
             false,
             reason::NAMESPACE_FOREIGN,

@@ -132,7 +132,8 @@ async fn a_tenant_goes_after_its_chains_and_what_they_left() {
 async fn what_was_kept_goes_with_the_tenant_when_a_person_says_so() {
     let server = server();
     pass(&server).await;
-    let kept = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"labels": {"citychain.dev/retained": "true"}}});
+    let kept =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"labels": {"citychain.dev/retained": "true"}}});
     server.put("/api/v1/namespaces/tenant-notary/secrets/main-validator-1-keys", kept);
     delete(&server, json!({"citychain.dev/retention": "delete"}));
     pass(&server).await;
@@ -164,4 +165,22 @@ async fn what_cannot_be_read_says_so_in_its_status_once() {
     assert_eq!(writes(&server).len(), 1);
     pass(&server).await;
     assert_eq!(writes(&server), Vec::<String>::new());
+}
+
+#[test]
+fn a_chains_new_status_is_no_news_for_its_tenant() {
+    let seen = Seen::default();
+    let chain = |generation: u64, leaving: bool, finalizers: &[&str]| -> PartialObjectMeta<DynamicObject> {
+        let leaving = leaving.then_some("2026-03-02T08:00:00Z");
+        let metadata =
+            json!({"uid": "1", "generation": generation, "deletionTimestamp": leaving, "finalizers": finalizers});
+        serde_json::from_value(json!({"metadata": metadata})).unwrap()
+    };
+    let kept = ["citychain.dev/chain"];
+    let story =
+        [(1, false, &kept[..], true), (1, false, &kept, false), (2, false, &kept, true), (2, true, &kept, true)];
+    for (generation, leaving, finalizers, news) in story {
+        assert_eq!(seen.is_news(&chain(generation, leaving, finalizers)), news, "{generation} {leaving}");
+    }
+    assert!(seen.is_news(&chain(2, true, &[])) && seen.0.lock().unwrap().is_empty());
 }

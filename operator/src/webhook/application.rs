@@ -32,10 +32,8 @@ pub async fn judge(context: &Shared, request: &AdmissionRequest<DynamicObject>) 
 fn decide(new: &Application, old: Option<&Application>, tenant: &Tenant, chains: &[Chain]) -> Result<(), Refusal> {
     let spec = &new.spec;
     if let Some(old) = old {
-        let fixed = [
-            ("spec.chain", old.spec.chain != spec.chain),
-            ("spec.template", old.spec.template != spec.template),
-        ];
+        let fixed =
+            [("spec.chain", old.spec.chain != spec.chain), ("spec.template", old.spec.template != spec.template)];
         if let Some((field, _)) = fixed.into_iter().find(|(_, changed)| *changed) {
             return Err(Refusal::new(
                 field,

@@ -55,7 +55,11 @@ fn decide(
 ) -> Result<(), Refusal> {
     if old.is_none() && tenant.metadata.deletion_timestamp.is_some() {
         let name = tenant.name();
-        return Err(Refusal::new("spec.tenant", format!("租户 {name} 正在删除"), format!("tenant `{name}` is being deleted")));
+        return Err(Refusal::new(
+            "spec.tenant",
+            format!("租户 {name} 正在删除"),
+            format!("tenant `{name}` is being deleted"),
+        ));
     }
     let created_ms = new.metadata.creation_timestamp.map_or(0, |at| at.ms());
     let valid = ValidChain::parse(new.name(), &new.spec, &around.context(created_ms)).map_err(|errors| {
@@ -107,7 +111,9 @@ fn deletion(chain: &DynamicObject) -> Result<(), Refusal> {
     Err(Refusal::new(
         "metadata.annotations",
         format!("删除链须先确认：请运行 `{command}` 再删除（数据卷与密钥默认保留）"),
-        format!("deleting a chain has to be confirmed: run `{command}` and delete again (volumes and keys are kept by default)"),
+        format!(
+            "deleting a chain has to be confirmed: run `{command}` and delete again (volumes and keys are kept by default)"
+        ),
     ))
 }
 
@@ -133,8 +139,14 @@ mod tests {
     /// Four validators of which the first `up` are live.
     fn observed(up: u32) -> Observed {
         let nodes = (1..=4).filter_map(operator_api::ValidatorName::numbered);
-        let seen = nodes.map(|name| (name, if u32::from(name.number()) <= up { live() } else { ObservedNode::default() }));
-        Observed { nodes: seen.collect(), can_change_set: true, versions: fixtures::config().versions(), ..Observed::default() }
+        let seen =
+            nodes.map(|name| (name, if u32::from(name.number()) <= up { live() } else { ObservedNode::default() }));
+        Observed {
+            nodes: seen.collect(),
+            can_change_set: true,
+            versions: fixtures::config().versions(),
+            ..Observed::default()
+        }
     }
 
     fn judged(change: impl Fn(&mut Chain), up: u32) -> Result<(), Refusal> {
@@ -165,8 +177,14 @@ mod tests {
         type Change = fn(&mut Chain);
         let mistakes: [(Change, &str); 6] = [
             (|chain| chain.spec.validators.count = Some(2), "spec.validators.count: must be 4 to"),
-            (|chain| chain.spec.version = "9.9.9".parse().unwrap(), "node version 9.9.9 is not available here; available: 0.1.0"),
-            (|chain| chain.spec.resources.storage_gib = 5, "Storage only grows: it is 10 GiB and cannot shrink to 5 GiB"),
+            (
+                |chain| chain.spec.version = "9.9.9".parse().unwrap(),
+                "node version 9.9.9 is not available here; available: 0.1.0",
+            ),
+            (
+                |chain| chain.spec.resources.storage_gib = 5,
+                "Storage only grows: it is 10 GiB and cannot shrink to 5 GiB",
+            ),
             (|chain| chain.spec.heartbeat_ms = 5_000, "spec.heartbeatMs: This is part of genesis and never changes"),
             (|chain| chain.spec.resources.memory_mib = 1_000_000, "spec.resources.memoryMib: must lie between"),
             (|chain| chain.spec.validators.count = Some(17), "the tenant's quota is 16 validators"),

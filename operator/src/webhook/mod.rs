@@ -74,7 +74,8 @@ async fn validate(State(context): State<Shared>, Json(review): Json<AdmissionRev
         }
         Err(error) => {
             tracing::warn!(kind, name = request.name, %error, "a request couldn't be judged");
-            (StatusCode::INTERNAL_SERVER_ERROR, "the API server did not give the operator what it needs to judge").into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, "the API server did not give the operator what it needs to judge")
+                .into_response()
         }
     }
 }

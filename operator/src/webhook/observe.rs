@@ -18,14 +18,16 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
 pub async fn now(context: &Shared, chain: &Chain) -> kube::Result<Observed> {
     let status = chain.status.clone().unwrap_or_default();
     let mut observed = Observed::remembered(&status);
-    observed.now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+    observed.now_ms =
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
     observed.versions = context.config.versions();
     observed.can_change_set = has_steward(context, &chain.spec.tenant, chain.name()).await?;
     let rows: Vec<ValidatorName> = status.validators.iter().map(|row| row.name).collect();
     let answers = join_all(rows.iter().map(|name| ask(context, chain, *name))).await;
     for (name, answer) in rows.into_iter().zip(answers) {
         // Another chain at that address says nothing about this one.
-        let ours = |answer: &Status| status.fingerprint.as_ref().is_none_or(|ours| *ours == answer.fingerprint.to_string());
+        let ours =
+            |answer: &Status| status.fingerprint.as_ref().is_none_or(|ours| *ours == answer.fingerprint.to_string());
         let Some(answer) = answer.filter(ours) else { continue };
         observed.nodes.entry(name).or_default().process = Process::Running { pid: answer.pid, since_ms: 0 };
         observed.heard(name, &answer);

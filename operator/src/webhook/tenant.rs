@@ -142,7 +142,10 @@ mod tests {
         let name: Name = "notary".parse().unwrap();
         let Refusal(reason) = deletion(&name, &[fixtures::chain("notary", "main", 4)]).unwrap_err();
         assert!(reason.contains("tenant `notary` still has 1 chain(s): main"), "{reason}");
-        assert_eq!((deletion(&name, &[]), creation(&name, None), creation(&name, Some(true))), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(
+            (deletion(&name, &[]), creation(&name, None), creation(&name, Some(true))),
+            (Ok(()), Ok(()), Ok(()))
+        );
         assert!(creation(&name, Some(false)).unwrap_err().0.contains("the namespace `tenant-notary` exists"));
     }
 }

@@ -111,7 +111,10 @@ async fn a_change_while_no_node_can_be_asked_is_refused_where_it_needs_a_quorum(
 #[tokio::test]
 async fn a_tenant_with_a_chain_is_not_deleted() {
     let server = server();
-    server.put("/apis/citychain.dev/v1alpha1/namespaces/tenant-notary/chains/main", fixtures::chain_json("notary", "main", 4));
+    server.put(
+        "/apis/citychain.dev/v1alpha1/namespaces/tenant-notary/chains/main",
+        fixtures::chain_json("notary", "main", 4),
+    );
     let (allowed, reason) =
         verdict(&ask(&server, review("Tenant", "DELETE", &Value::Null, &fixtures::tenant_json("notary"))).await);
     assert!(!allowed && reason.contains("still has 1 chain(s): main"), "{reason}");
