@@ -124,7 +124,7 @@ impl ApiServer {
         if let Some((_, code)) = state.faults.iter().find(|(part, _)| call.contains(part)) {
             return status(*code, "asked for by the test");
         }
-        let Some(target) = Target::parse(head.uri.path()) else { return status(404, "no such path") };
+        let Some(target) = Target::parse(head.uri.path()) else { return status(404, "NotFound") };
         if head.method != Method::GET {
             let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
             state.writes.push(Write { method: head.method.to_string(), path: head.uri.path().to_owned(), body });
@@ -132,7 +132,7 @@ impl ApiServer {
         let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         match head.method {
             Method::GET if target.key.name.is_empty() => state.list(&target.key, head.uri.query().unwrap_or_default()),
-            Method::GET => state.objects.get(&target.key).map_or_else(|| status(404, "not found"), ok),
+            Method::GET => state.objects.get(&target.key).map_or_else(|| status(404, "NotFound"), ok),
             Method::POST => state.create(target.key, &bytes),
             Method::PUT => state.replace(target.key, &bytes),
             Method::PATCH if kind.contains("apply-patch") => state.apply(target.key, &bytes),
@@ -206,7 +206,7 @@ impl State {
     fn replace(&mut self, key: Key, bytes: &[u8]) -> Response<Body> {
         let object: Value = serde_json::from_slice(bytes).expect("JSON");
         match self.objects.get(&key) {
-            None => status(404, "not found"),
+            None => status(404, "NotFound"),
             Some(before) if is_older(&object, before) => status(409, "Conflict"),
             Some(_) => self.store(key, object),
         }
@@ -222,7 +222,7 @@ impl State {
 
     fn merge(&mut self, target: Target, bytes: &[u8]) -> Response<Body> {
         let patch: Value = serde_json::from_slice(bytes).expect("JSON");
-        let Some(mut object) = self.objects.get(&target.key).cloned() else { return status(404, "not found") };
+        let Some(mut object) = self.objects.get(&target.key).cloned() else { return status(404, "NotFound") };
         if is_older(&patch, &object) {
             return status(409, "Conflict");
         }
@@ -234,7 +234,7 @@ impl State {
     }
 
     fn delete(&mut self, key: &Key) -> Response<Body> {
-        let Some(mut object) = self.objects.get(key).cloned() else { return status(404, "not found") };
+        let Some(mut object) = self.objects.get(key).cloned() else { return status(404, "NotFound") };
         object["metadata"]["deletionTimestamp"] = json!("2026-03-01T08:00:00Z");
         self.store(key.clone(), object)
     }

@@ -25,7 +25,7 @@ async fn one_of_two_replicas_leads_and_a_proper_end_hands_over_at_once() {
     first.release().await;
     second.won().await;
     assert_eq!(holder(&server), "b");
-    assert_eq!(server.get(PATH).unwrap()["spec"]["leaseTransitions"], json!(3));
+    assert_eq!(server.get(PATH).unwrap()["spec"]["leaseTransitions"], json!(2));
 }
 
 #[tokio::test]

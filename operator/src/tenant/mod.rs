@@ -65,31 +65,21 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
     let kind = objects::resource::<TenantSpec>();
     let client = &context.client;
     let managed = || watcher::Config::default().labels(names::MANAGED);
-    let of = {
-        let kind = kind.clone();
-        move |tenant: Option<String>| tenant.map(|name| ObjectRef::<DynamicObject>::new_with(&name, kind.clone()))
-    };
-    macro_rules! by_label {
-        () => {{
-            let of = of.clone();
-            move |child: PartialObjectMeta<_>| of(child.labels().get(names::TENANT).cloned())
-        }};
-    }
     let chains: Api<PartialObjectMeta<DynamicObject>> =
         Api::all_with(client.clone(), &objects::resource::<ChainSpec>());
     let seen = Seen::default();
-    let by_namespace = move |chain: PartialObjectMeta<DynamicObject>| {
+    let of_news = move |chain: PartialObjectMeta<DynamicObject>| {
         let home = chain.namespace().as_deref().and_then(names::tenant_of);
-        of(home.filter(|_| seen.is_news(&chain)).map(|name| name.to_string()))
+        home.filter(|_| seen.is_news(&chain)).map(|name| reference(name.as_str()))
     };
     Controller::new_with(objects::everywhere::<TenantSpec>(client), watcher::Config::default(), kind)
         .with_config(kube::runtime::controller::Config::default().concurrency(AT_ONCE))
-        .watches::<PartialObjectMeta<Namespace>, _>(Api::all(client.clone()), managed(), by_label!())
-        .watches::<PartialObjectMeta<ResourceQuota>, _>(Api::all(client.clone()), managed(), by_label!())
-        .watches::<PartialObjectMeta<LimitRange>, _>(Api::all(client.clone()), managed(), by_label!())
-        .watches::<PartialObjectMeta<ServiceAccount>, _>(Api::all(client.clone()), managed(), by_label!())
-        .watches::<PartialObjectMeta<NetworkPolicy>, _>(Api::all(client.clone()), managed(), by_label!())
-        .watches_with(chains, objects::resource::<ChainSpec>(), watcher::Config::default(), by_namespace)
+        .watches::<PartialObjectMeta<Namespace>, _>(Api::all(client.clone()), managed(), of_label)
+        .watches::<PartialObjectMeta<ResourceQuota>, _>(Api::all(client.clone()), managed(), of_label)
+        .watches::<PartialObjectMeta<LimitRange>, _>(Api::all(client.clone()), managed(), of_label)
+        .watches::<PartialObjectMeta<ServiceAccount>, _>(Api::all(client.clone()), managed(), of_label)
+        .watches::<PartialObjectMeta<NetworkPolicy>, _>(Api::all(client.clone()), managed(), of_label)
+        .watches_with(chains, objects::resource::<ChainSpec>(), watcher::Config::default(), of_news)
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(timed, |_, _, _| Action::requeue(RETRY_AFTER), context)
         .for_each(|result| async move {
@@ -99,6 +89,15 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
         })
         .await;
     Ok(())
+}
+
+fn reference(tenant: &str) -> ObjectRef<DynamicObject> {
+    ObjectRef::new_with(tenant, objects::resource::<TenantSpec>())
+}
+
+/// Whose child it is.
+fn of_label<K>(child: PartialObjectMeta<K>) -> Option<ObjectRef<DynamicObject>> {
+    child.metadata.labels.as_ref().and_then(|labels| labels.get(names::TENANT)).map(|tenant| reference(tenant))
 }
 
 /// What is known of each chain, by uid. A chain's status changes all the time and says nothing about what it uses: only a new
