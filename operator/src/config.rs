@@ -84,19 +84,28 @@ impl PullPolicy {
 impl Config {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| {
-            format!("the configuration {} cannot be read; the chart mounts it there, or name another with --config", path.display())
+            format!(
+                "the configuration {} cannot be read; the chart mounts it there, or name another with --config",
+                path.display()
+            )
         })?;
         Self::parse(&text).with_context(|| format!("in {}", path.display()))
     }
 
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let config: Self = serde_yaml_ng::from_str(text)?;
-        ensure!(!config.images.is_empty(), "images is empty: name at least one version and its image, or no chain can run");
+        ensure!(
+            !config.images.is_empty(),
+            "images is empty: name at least one version and its image, or no chain can run"
+        );
         if let Some((version, _)) = config.images.iter().find(|(_, image)| image.trim().is_empty()) {
             anyhow::bail!("images.{version} is empty: give the image that runs this version");
         }
         if let Some(template) = &config.node_address {
-            ensure!(template.starts_with("http://"), "nodeAddress is `{template}`: write it as http://host:port/{{namespace}}/{{chain}}/{{validator}}");
+            ensure!(
+                template.starts_with("http://"),
+                "nodeAddress is `{template}`: write it as http://host:port/{{namespace}}/{{chain}}/{{validator}}"
+            );
         }
         Ok(config)
     }

@@ -4,13 +4,11 @@
 use futures::future::{BoxFuture, FutureExt as _, try_join_all};
 use tokio_util::sync::CancellationToken;
 
-use crate::context::Shared;
+use crate::{context::Shared, founding, tenant};
 
 /// Runs every controller.
 pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let controllers: Vec<BoxFuture<'static, anyhow::Result<()>>> = vec![
-        crate::tenant::run(context.clone(), shutdown.clone()).boxed(),
-        crate::chain::run(context, shutdown).boxed(),
-    ];
+    let controllers: Vec<BoxFuture<'static, anyhow::Result<()>>> =
+        vec![tenant::run(context.clone(), shutdown.clone()).boxed(), founding::run(context, shutdown).boxed()];
     try_join_all(controllers).await.map(|_| ())
 }

@@ -53,7 +53,9 @@ impl Events {
         }
         let namespace = object.namespace.as_deref().unwrap_or("default");
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        if let Err(error) = api.create(&PostParams::default(), &self.event(object, namespace, severity, reason, note)).await {
+        if let Err(error) =
+            api.create(&PostParams::default(), &self.event(object, namespace, severity, reason, note)).await
+        {
             tracing::debug!(%error, reason, note, "an event couldn't be written");
         }
     }

@@ -187,8 +187,12 @@ impl State {
                 && found.plural == key.plural
                 && (key.namespace.is_none() || found.namespace == key.namespace)
         };
-        let items: Vec<&Value> =
-            self.objects.iter().filter(|(found, object)| here(found) && chosen(object)).map(|(_, object)| object).collect();
+        let items: Vec<&Value> = self
+            .objects
+            .iter()
+            .filter(|(found, object)| here(found) && chosen(object))
+            .map(|(_, object)| object)
+            .collect();
         let version = self.version.to_string();
         ok(&json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "items": items}))
     }
@@ -270,7 +274,10 @@ fn merge(into: &mut Value, patch: &Value) {
 }
 
 fn ok(object: &Value) -> Response<Body> {
-    Response::builder().header(header::CONTENT_TYPE, "application/json").body(Body::from(object.to_string())).expect("a response")
+    Response::builder()
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(object.to_string()))
+        .expect("a response")
 }
 
 fn status(code: u16, reason: &str) -> Response<Body> {

@@ -183,7 +183,10 @@ mod tests {
         assert!(rule.starts_with("self.all(key, key.matches('^validator-"), "{rule}");
         assert_eq!(properties["retired"]["x-kubernetes-list-type"], "set");
         assert_eq!(properties["answers"], json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
-        assert_eq!(properties["count"], json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX}));
+        assert_eq!(
+            properties["count"],
+            json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX})
+        );
         assert_eq!(properties["name"]["pattern"], "^[a-z][a-z0-9-]{0,29}$");
     }
 }

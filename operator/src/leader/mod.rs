@@ -67,8 +67,17 @@ impl Election {
         if self.view.renewed.take().is_none() {
             return;
         }
-        if let Err(error) = timeout(RETRY_EVERY, self.write(None)).await.map_err(anyhow::Error::from).and_then(|done| Ok(done?)) {
-            tracing::warn!(%error, "the lease couldn't be released; the other replica waits until it ends");
+        let attempt = async {
+            // A renewal may have been cut off after it was written.
+            self.read().await?;
+            if self.view.holder.as_ref() == Some(&self.me) { self.write(None).await } else { Ok(()) }
+        };
+        match timeout(RENEW_EVERY, attempt).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the lease couldn't be released; the other replica waits until it ends");
+            }
+            Err(_) => tracing::warn!("the lease couldn't be released in time; the other replica waits until it ends"),
         }
     }
 

@@ -68,10 +68,17 @@ impl Child {
     /// Makes it so, given what was found at the last look (one list of all children rather than a read of each).
     pub async fn ensure(&self, client: &Client, live: Option<&Value>) -> kube::Result<Change> {
         match live {
-            Some(live) if covers(&self.wanted, live) => Ok(Change::None),
+            Some(live) if self.is_as_wanted(live) => Ok(Change::None),
             Some(_) => self.apply(client).await.map(|_| Change::Mended),
             None => self.apply(client).await.map(|_| Change::Created),
         }
+    }
+
+    /// Whether nothing has to be written. Items of a list come without version and kind, which the list has for all.
+    pub fn is_as_wanted(&self, live: &Value) -> bool {
+        let fields = self.wanted.as_object().into_iter().flatten();
+        let mut fields = fields.filter(|(name, _)| !matches!(name.as_str(), "apiVersion" | "kind"));
+        fields.all(|(name, wanted)| covers(wanted, &live[name]))
     }
 
     /// Server-side apply; the operator's fields win over a hand-edit.

@@ -8,9 +8,7 @@ mod status;
 
 pub use child::{Change, Child, is_conflict, is_not_found};
 pub use covers::{covers, thousandths};
-use k8s_openapi::{
-    api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::OwnerReference,
-};
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{
     Client,
     api::{Api, ApiResource, DynamicObject},
