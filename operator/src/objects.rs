@@ -63,7 +63,8 @@ mod tests {
     #[test]
     fn what_others_added_does_not_count_and_what_they_changed_does() {
         let wanted = json!({"spec": {"replicas": 1, "ports": [{"name": "api", "port": 8080}], "selector": {}}});
-        let mut live = json!({"spec": {"replicas": 1, "ports": [{"name": "api", "port": 8080, "protocol": "TCP"}]}, "status": {}});
+        let mut live =
+            json!({"spec": {"replicas": 1, "ports": [{"name": "api", "port": 8080, "protocol": "TCP"}]}, "status": {}});
         assert!(covers(&wanted, &live));
         live["spec"]["replicas"] = json!(0);
         assert!(!covers(&wanted, &live));
