@@ -2,7 +2,8 @@
 //! against it before it returns them. What a node can only assert (where a transaction stands, an open state value) is
 //! marked so; evidence and blocks are proven.
 //!
-//! Speaks HTTP to several endpoints and goes on with the next when one is down or lies. Signs nothing, stores nothing.
+//! Speaks HTTP to several endpoints and goes on with the next when one is down or lies. Stores nothing, and signs nothing but what a
+//! provisioner has the steward sign ([`SetChanges`]).
 
 mod absence;
 mod city;
@@ -10,9 +11,11 @@ mod client;
 mod error;
 mod evidence;
 mod follow;
+pub mod node;
 mod package;
 mod registration;
 mod sets;
+mod steward;
 mod stream;
 mod transport;
 
@@ -25,5 +28,7 @@ pub use client::{Client, StateEntry, StateValue};
 pub use error::Error;
 pub use evidence::Proven;
 pub use follow::{ChainBlock, Followed, Start};
+pub use node::Node;
 pub use reqwest::Url;
+pub use steward::SetChanges;
 pub use stream::BlockStream;

@@ -5,12 +5,12 @@ use super::home;
 use super::keys;
 use super::process::{self, GRACE, Record, Start};
 use crate::time::now_ms;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use chain_client::node::{Node, http};
 use chain_plan::{Action, Plan};
 use chain_types::Genesis;
 use operator_api::{ValidatorName, Version};
 use std::path::PathBuf;
-use std::time::Duration;
 
 impl Hands {
     /// Whether anything was done: a wait is nothing.
@@ -118,12 +118,9 @@ impl Hands {
     async fn reload(&mut self, plan: &Plan, node: ValidatorName) -> anyhow::Result<()> {
         let folder = self.home.validator(&self.chain, node);
         let token = keys::admin_token(&folder.join("keys")).context("a running node has an admin token")?;
-        let url = format!("http://{}/reload", self.addresses().admin(node));
-        let request = self.app.http.post(url).bearer_auth(token.as_str()).timeout(Duration::from_secs(5));
-        let response = request.send().await.context("the node's admin address doesn't answer")?;
-        if !response.status().is_success() {
-            bail!("{node} refused to reload: {}", response.text().await.unwrap_or_default());
-        }
+        let base = http(&self.addresses().admin(node));
+        let reloaded = Node::at(&self.app.http, &base).reload(&token, None).await;
+        reloaded.map_err(|reason| anyhow!("{node} did not reload its configuration: {reason}"))?;
         let Some(mut record) = Record::read(&folder)? else { return Ok(()) };
         record.loaded = plan.node(node).and_then(|planned| planned.config.as_ref()).map(|config| config.hash);
         Ok(record.write(&folder)?)

@@ -191,6 +191,7 @@ impl Hands {
             organisations,
             nodes: keys::node_keys(&self.home, &self.chain),
             token_hashes: hash,
+            used: BTreeSet::new(),
         };
     }
 

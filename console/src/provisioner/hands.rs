@@ -7,20 +7,13 @@ use super::process::Ended;
 use crate::app::App;
 use crate::chains::Entry;
 use crate::time::now_ms;
-use chain_plan::{Addresses, Keys, SelfCheck};
+use chain_client::SetChanges;
+use chain_plan::{Addresses, Keys, SelfCheck, Voting};
 use chain_types::Genesis;
 use operator_api::{Name, Text, ValidatorName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
 use std::sync::Arc;
-
-/// The voting set by name, as a node has it.
-#[derive(Clone, Debug)]
-pub struct Voting {
-    pub names: BTreeSet<ValidatorName>,
-    /// Every key of it is a known validator's.
-    pub whole: bool,
-}
 
 pub struct Hands {
     pub app: App,
@@ -38,8 +31,8 @@ pub struct Hands {
     pub answered: BTreeSet<u32>,
     /// The voting set and the height at which it was asked for.
     pub voting: Option<(u64, Voting)>,
-    /// Until when a change of the set that was sent may still be taken by a block: at first, what the console before may have sent.
-    pub change_until_ms: u64,
+    /// Changes of the set that may still be on their way: at first, what the console before may have sent.
+    pub set_changes: SetChanges,
     /// Some node holds a transaction that waits for a block.
     pub pending: bool,
     pub keys: Keys,
@@ -64,7 +57,7 @@ impl Hands {
             unrecorded: BTreeMap::new(),
             answered: BTreeSet::new(),
             voting: None,
-            change_until_ms: now_ms().unsigned_abs().saturating_add(super::membership::VALID_MS),
+            set_changes: SetChanges::since(now_ms().unsigned_abs()),
             pending: false,
             keys: Keys::default(),
             self_check: None,

@@ -1,19 +1,16 @@
 //! One fresh look at a chain: its processes, what each node says of itself, what lies on disk. Everything is read anew; what only the
 //! look before can tell is added by `Observed::follow`.
 
-use super::hands::{Hands, Voting};
+use super::hands::Hands;
 use super::process::{Ended, Record, log_tail};
 use crate::time::now_ms;
+use chain_client::node::{Node, http};
 use chain_plan::exit::Exit;
-use chain_plan::{AppliedConfig, Observed, ObservedNode, Process};
-use chain_types::api::{Status, ValidatorInfo};
+use chain_plan::{AppliedConfig, Observed, ObservedNode, Process, Voting};
+use chain_types::api::Status;
 use chain_types::{Hash, PublicKey};
 use futures::future::join_all;
 use operator_api::{Text, ValidatorName};
-use std::time::Duration;
-
-/// A node that has not answered after this long is taken to be unreachable in this look.
-const ANSWER_WITHIN: Duration = Duration::from_millis(900);
 
 impl Hands {
     /// Looks at every node that has a folder.
@@ -111,10 +108,7 @@ impl Hands {
     }
 
     async fn ask(&self, node: ValidatorName) -> Result<Status, String> {
-        let address = self.addresses().api(node);
-        let request = self.app.http.get(format!("http://{address}/status")).timeout(ANSWER_WITHIN);
-        let response = request.send().await.map_err(|error| error.without_url().to_string())?;
-        response.json().await.map_err(|error| error.without_url().to_string())
+        Node::at(&self.app.http, &http(&self.addresses().api(node))).status().await
     }
 
     fn take_in(&mut self, observed: &mut Observed, node: ValidatorName, pid: u32, answer: Result<Status, String>) {
@@ -145,28 +139,15 @@ impl Hands {
         let newest = |seen: &ObservedNode| seen.reachable && seen.caught_up && seen.height == height;
         let node = observed.nodes.iter().find(|(_, seen)| newest(seen)).map(|(name, _)| *name)?;
         let keys = self.voters(node).await?;
-        let voting = self.named(&keys);
+        let founded = self.founded().cloned();
+        let voting = self.keys.voting(&keys, founded.as_ref());
         self.voting = Some((height, voting.clone()));
         Some(voting)
     }
 
     /// The consensus keys of the set that decides the next block, as this node has it.
     pub async fn voters(&self, node: ValidatorName) -> Option<Vec<PublicKey>> {
-        let url = format!("http://{}/validators", self.addresses().api(node));
-        let response = self.app.http.get(url).timeout(ANSWER_WITHIN).send().await.ok()?;
-        let set: Vec<ValidatorInfo> = response.json().await.ok()?;
-        Some(set.iter().map(|validator| validator.consensus_key).collect())
-    }
-
-    /// By the keys that are here; a founder whose keys are lost is still known by genesis.
-    fn named(&mut self, set: &[PublicKey]) -> Voting {
-        let mut names = self.keys.names(set);
-        for founder in self.founded().map(|genesis| genesis.validators.as_slice()).unwrap_or_default() {
-            if set.contains(&founder.validator.consensus_key) {
-                names.extend(founder.name.parse::<ValidatorName>().ok());
-            }
-        }
-        Voting { whole: names.len() == set.len(), names }
+        Node::at(&self.app.http, &http(&self.addresses().api(node))).voters().await.ok()
     }
 
     /// The steward's key is the one that genesis names.

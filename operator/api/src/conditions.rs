@@ -31,6 +31,11 @@ pub mod reason {
     pub const TOLERATES_SOME: &str = "ToleratesFailure";
     pub const INVALID_SPEC: &str = "InvalidSpec";
     pub const KEYS_PUBLISHED: &str = "KeysPublished";
+    pub const NAMESPACE_READY: &str = "NamespaceReady";
+    pub const NAMESPACE_FOREIGN: &str = "NamespaceForeign";
+    pub const CHAINS_REMAIN: &str = "ChainsRemain";
+    pub const VOLUMES_RETAINED: &str = "VolumesRetained";
+    pub const DELETING: &str = "Deleting";
     pub const INSTALLING: &str = "Installing";
     pub const INSTALLED: &str = "Installed";
     pub const STEP_FAILED: &str = "StepFailed";

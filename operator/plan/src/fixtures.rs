@@ -115,6 +115,7 @@ pub fn keys(chain: &ValidChain) -> Keys {
         organisations: chain.organisations().zip(210..).map(|((id, _), n)| (id.clone(), PublicKey([n; 32]))).collect(),
         nodes: nodes.collect(),
         token_hashes: vec![Hash([220; 32])],
+        used: BTreeSet::new(),
     }
 }
 
@@ -154,10 +155,12 @@ pub fn live(node: &PlannedNode) -> ObservedNode {
             loaded: Some(config.hash),
             started: Some(config.start_hash),
         },
+        memory_mib: None,
         peers_connected: 3,
         disk_free_bytes: Some(10 << 30),
         missing_since_ms: None,
         restarts: 0,
+        counted_restarts: None,
         error: None,
     }
 }

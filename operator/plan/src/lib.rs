@@ -26,8 +26,8 @@
 //! Killing the loop at any point is harmless: nothing is remembered here, and every action may be carried out twice.
 //!
 //! Modules in reading order: [`quorum`] the arithmetic, [`validate`] spec → [`ValidChain`], [`plan`](mod@plan) →
-//! [`Plan`], [`observed`] what was seen, [`situation`] the numbers now, [`next`](mod@next), [`change`], [`health`](mod@health),
-//! [`status`].
+//! [`Plan`], [`observed`] what was seen, [`situation`] the numbers now, [`next`](mod@next), [`self_check`], [`change`],
+//! [`health`](mod@health), [`status`].
 
 pub mod quorum;
 pub mod validate;
@@ -43,6 +43,7 @@ pub mod change;
 pub mod next;
 
 pub mod health;
+pub mod self_check;
 pub mod set_change;
 pub mod status;
 pub mod steps;
@@ -55,7 +56,7 @@ pub use change::{Refusal, set_changes, validate_change};
 pub use health::{ChainHealth, health};
 pub use next::{Action, next};
 pub use observed::{AppliedConfig, Observed, ObservedNode, Process, SelfCheck};
-pub use plan::{Addresses, GenesisPlan, Keys, NodeKeys, Plan, PlannedNode, Role, plan};
+pub use plan::{Addresses, GenesisPlan, KeyState, Keys, NodeKeys, Plan, PlannedNode, Role, Voting, plan};
 pub use quorum::{Arithmetic, Quorum};
 pub use set_change::set_change_steps;
 pub use status::chain_status;

@@ -54,7 +54,9 @@ impl Observed {
         node.reachable = true;
         node.height = status.height;
         node.caught_up = status.caught_up;
-        node.able_to_vote = status.validator;
+        // One that makes sure first that its key votes nowhere else is in the set and does not vote.
+        node.able_to_vote = status.validator && status.waits.is_none();
+        node.error = status.waits.as_deref().map(Text::same);
         node.version = node.version.or_else(|| status.version.parse().ok());
         node.peers_connected =
             u32::try_from(status.peers.iter().filter(|peer| peer.connected).count()).unwrap_or(u32::MAX);
@@ -92,7 +94,7 @@ impl Observed {
         for (name, node) in &mut self.nodes {
             let old = before.node(*name);
             node.missing_since_ms = if node.is_live() { None } else { old.missing_since_ms.or(Some(self.now_ms)) };
-            node.restarts = match (&old.process, &node.process) {
+            let followed = match (&old.process, &node.process) {
                 (_, Process::Absent) => 0,
                 (
                     Process::Starting { since_ms, .. } | Process::Running { since_ms, .. },
@@ -101,6 +103,7 @@ impl Observed {
                 (_, Process::Running { since_ms, .. }) if self.now_ms.saturating_sub(*since_ms) >= WELL_AFTER_MS => 0,
                 _ => old.restarts,
             };
+            node.restarts = node.counted_restarts.unwrap_or(followed);
         }
     }
 
@@ -124,12 +127,16 @@ pub struct ObservedNode {
     /// What the process was started from.
     pub version: Option<Version>,
     pub config: AppliedConfig,
+    /// The memory that it was started with, where somebody limits it.
+    pub memory_mib: Option<u32>,
     pub peers_connected: u32,
     pub disk_free_bytes: Option<u64>,
     /// Since when it has not been live (running, reachable, caught up, able to vote).
     pub missing_since_ms: Option<u64>,
     /// Ends of its process since it last ran for a minute; see [`crate::exit::restarts_after`].
     pub restarts: u32,
+    /// The same as its supervisor counts it, where one starts it again unasked, so that not every end is seen.
+    pub counted_restarts: Option<u32>,
     /// What it said last about why it cannot work.
     pub error: Option<Text>,
 }
@@ -165,9 +172,17 @@ pub enum Process {
         exit: Exit,
         at_ms: u64,
     },
-    /// Whoever supervises it waits by itself (a kubelet); the embedded provisioner never reports this.
+    /// It keeps ending and whoever supervises it starts it again by itself (a kubelet); the embedded provisioner never reports this.
     BackingOff {
         until_ms: u64,
+    },
+    /// It was asked for and cannot have begun yet: a pod that waits for a machine, a volume or an image. Embedded: never.
+    Preparing {
+        since_ms: u64,
+    },
+    /// It was asked to end and may not have ended yet. It counts for nothing, and nothing else may take its place. Embedded: never.
+    Ending {
+        since_ms: u64,
     },
 }
 
@@ -176,10 +191,19 @@ impl Process {
         matches!(self, Self::Starting { .. } | Self::Running { .. })
     }
 
+    /// Somebody else starts it without being asked again.
+    pub fn is_supervised(&self) -> bool {
+        matches!(self, Self::BackingOff { .. } | Self::Preparing { .. })
+    }
+
     pub fn pid(&self) -> Option<u32> {
         match self {
             Self::Starting { pid, .. } | Self::Running { pid, .. } => Some(*pid),
-            Self::Absent | Self::Exited { .. } | Self::BackingOff { .. } => None,
+            Self::Absent
+            | Self::Exited { .. }
+            | Self::BackingOff { .. }
+            | Self::Preparing { .. }
+            | Self::Ending { .. } => None,
         }
     }
 }

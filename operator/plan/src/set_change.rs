@@ -94,7 +94,12 @@ fn join(node: &PlannedNode, observed: &Observed, situation: &Situation) -> Optio
             (StepState::Failed, absence::cause(node, &seen, observed))
         }
         Process::Exited { .. } => (StepState::Running, absence::cause(node, &seen, observed)),
-        Process::Absent | Process::Starting { .. } | Process::Running { .. } | Process::BackingOff { .. } => {
+        Process::Absent
+        | Process::Starting { .. }
+        | Process::Running { .. }
+        | Process::BackingOff { .. }
+        | Process::Preparing { .. }
+        | Process::Ending { .. } => {
             (StepState::Running, Text::new("正在作为观察者启动", "it is being started as an observer"))
         }
     };
@@ -103,7 +108,8 @@ fn join(node: &PlannedNode, observed: &Observed, situation: &Situation) -> Optio
 
 /// `None` once it is off, and set aside if it left for good.
 fn leave(node: &PlannedNode, observed: &Observed, situation: &Situation) -> Option<Now> {
-    let up = observed.node(node.name).process.is_up();
+    let process = observed.node(node.name).process;
+    let up = process.is_up() || process.is_supervised() || matches!(process, Process::Ending { .. });
     let kept = node.retired && observed.nodes.contains_key(&node.name);
     let detail = match (situation.voting.contains(&node.name), up, kept) {
         (true, ..) => Text::new("仍在投票，等待移出", "it still votes and waits to be voted out"),

@@ -115,6 +115,8 @@ pub enum Outlook {
     StartAt { at_ms: u64, attempt: u32 },
     /// Its supervisor starts it by itself.
     Supervised { until_ms: u64 },
+    /// It comes up, or is on its way out, without more being done.
+    UnderWay,
     /// It is started once there is space on its disk.
     NeedsSpace,
     /// Starting it again is for a person to decide.
@@ -127,6 +129,7 @@ pub fn outlook(planned: &PlannedNode, node: &ObservedNode, now_ms: u64) -> Outlo
         Process::Starting { .. } | Process::Running { .. } => Outlook::Up,
         Process::Absent => Outlook::Start { attempt: 0 },
         Process::BackingOff { until_ms } => Outlook::Supervised { until_ms: *until_ms },
+        Process::Preparing { .. } | Process::Ending { .. } => Outlook::UnderWay,
         Process::Exited { exit, at_ms } => match exit.meaning() {
             // What it could not live with has been changed since.
             Meaning::Person(Why::StoreNewer | Why::Configuration) if is_outdated(planned, node) => {
@@ -152,15 +155,16 @@ pub fn outlook(planned: &PlannedNode, node: &ObservedNode, now_ms: u64) -> Outlo
     }
 }
 
-/// It was started from another version, or with a configuration that only a restart replaces. What nobody recorded counts as
-/// right: a restart needs a reason.
+/// It was started from another version, with other memory, or with a configuration that only a restart replaces. What nobody
+/// recorded counts as right: a restart needs a reason.
 pub fn is_outdated(planned: &PlannedNode, node: &ObservedNode) -> bool {
     let version = node.version.is_some_and(|version| version != planned.version);
     let config = match (&planned.config, node.config.started) {
         (Some(config), Some(started)) => config.start_hash != started,
         (None, _) | (_, None) => false,
     };
-    version || config
+    let memory = node.memory_mib.is_some_and(|memory_mib| memory_mib != planned.resources.memory_mib);
+    version || config || memory
 }
 
 /// Whether the plan wants this node's process to be up.

@@ -46,6 +46,10 @@ pub fn cause(node: &PlannedNode, seen: &ObservedNode, observed: &Observed) -> Te
             Text::new(format!("正在启动（进程 {pid}）"), format!("it is starting (process {pid})"))
         }
         Process::Exited { exit, .. } => with_error(exit.text(), seen),
+        Process::Preparing { .. } => {
+            with_error(Text::new("集群正在准备启动它", "the cluster prepares its start"), seen)
+        }
+        Process::Ending { .. } => with_error(Text::new("正在结束", "it is ending"), seen),
         Process::BackingOff { .. } => with_error(Text::new("启动后又退出", "it ended after its start"), seen),
         Process::Running { pid, .. } if !seen.reachable => with_error(
             Text::new(format!("进程 {pid} 在运行但没有回应"), format!("its process {pid} runs and does not answer")),
@@ -85,7 +89,7 @@ pub fn doing(node: &PlannedNode, seen: &ObservedNode, now_ms: u64) -> Text {
         return Text::new("需要人工恢复其密钥。", "A person has to restore its keys.");
     }
     match situation::outlook(node, seen, now_ms) {
-        Outlook::Up | Outlook::Start { attempt: 0 } => match &seen.process {
+        Outlook::Up | Outlook::UnderWay | Outlook::Start { attempt: 0 } => match &seen.process {
             Process::Absent => Text::new("正在启动。", "It is being started."),
             _ => Text::default(),
         },

@@ -105,9 +105,10 @@ fn is_coming_up(plan: &Plan, observed: &Observed, situation: &Situation) -> bool
     });
     missing.all(|node| match observed.node(node.name).process {
         Process::Absent => node.keys == KeyState::Present,
-        Process::Starting { since_ms, .. } | Process::Running { since_ms, .. } => {
-            observed.now_ms.saturating_sub(since_ms) < STARTING_FOR_MS
-        }
+        Process::Starting { since_ms, .. }
+        | Process::Running { since_ms, .. }
+        | Process::Preparing { since_ms }
+        | Process::Ending { since_ms } => observed.now_ms.saturating_sub(since_ms) < STARTING_FOR_MS,
         Process::Exited { .. } | Process::BackingOff { .. } => false,
     })
 }
@@ -225,7 +226,8 @@ fn provisioning(plan: &Plan, observed: &Observed, situation: &Situation, sentenc
     ));
     let trouble = plan.nodes.iter().filter(|node| {
         let seen = observed.node(node.name);
-        matches!(seen.process, Process::Exited { .. } | Process::BackingOff { .. })
+        let stuck = matches!(seen.process, Process::Preparing { .. }) && seen.error.is_some();
+        stuck || matches!(seen.process, Process::Exited { .. } | Process::BackingOff { .. })
     });
     sentences.extend(trouble.map(|node| absence::sentence(node, observed)));
 }

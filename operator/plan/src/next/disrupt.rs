@@ -144,7 +144,7 @@ impl Step<'_> {
     fn roll(&self, waits: &mut Vec<Action>) -> Option<Action> {
         let wanted = |node: &&PlannedNode| {
             let seen = self.seen(node);
-            seen.process.is_up()
+            (seen.process.is_up() || seen.process.is_supervised())
                 && !is_unwanted(node, self.observed, self.situation)
                 && situation::is_outdated(node, &seen)
         };
@@ -201,7 +201,9 @@ impl Step<'_> {
                 let settled = self.observed.now_ms.saturating_sub(since_ms) >= HUNG_AFTER_MS;
                 settled && self.quorum_does_not_need_it()
             }
-            Process::Absent | Process::Exited { .. } | Process::BackingOff { .. } => false,
+            // Nothing of it runs, so there is nothing to lose: what it cannot start with is replaced.
+            Process::BackingOff { .. } | Process::Preparing { .. } => true,
+            Process::Absent | Process::Exited { .. } | Process::Ending { .. } => false,
         }
     }
 
@@ -238,6 +240,13 @@ impl Step<'_> {
                 format!("将 {name} 从 {old} 更新到 {version}。"),
                 format!("Update {name} from {old} to {version}."),
             ),
+            Some(_) | None if seen.memory_mib.is_some_and(|memory_mib| memory_mib != node.resources.memory_mib) => {
+                let memory_mib = node.resources.memory_mib;
+                Text::new(
+                    format!("将 {name} 的内存改为 {memory_mib} MiB，需要重启生效。"),
+                    format!("The memory of {name} becomes {memory_mib} MiB, which needs a restart."),
+                )
+            }
             Some(_) | None => Text::new(
                 format!("{name} 的配置已变，需要重启生效。"),
                 format!("The configuration of {name} has changed and needs a restart."),

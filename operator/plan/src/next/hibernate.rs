@@ -18,7 +18,7 @@ pub fn hibernate(plan: &Plan, observed: &Observed) -> Vec<Action> {
         .nodes
         .iter()
         .map(|node| node.name)
-        .filter(|name| seen(*name).is_up() || matches!(seen(*name), Process::BackingOff { .. }))
+        .filter(|name| seen(*name).is_up() || seen(*name).is_supervised())
         .collect();
     let ended = plan.nodes.iter().filter(|node| matches!(seen(node.name), Process::Exited { .. }));
     let mut actions: Vec<Action> = ended.map(|node| Action::ForgetExit { node: node.name }).collect();

@@ -151,6 +151,7 @@ fn prepare(
             let reason = crate::health::absence::doing(node, seen, observed.now_ms);
             actions.push(Action::Wait { node: Some(node.name), reason, until_ms: Some(until_ms), refused: false });
         }
+        Outlook::UnderWay => {}
         Outlook::NeedsSpace | Outlook::Person(_) => {
             let reason = crate::health::absence::doing(node, seen, observed.now_ms);
             actions.push(Action::Wait { node: Some(node.name), reason, until_ms: None, refused: false });
@@ -223,7 +224,7 @@ fn self_check(plan: &Plan, observed: &Observed, situation: &Situation, actions: 
 pub(crate) fn is_unwanted(node: &PlannedNode, observed: &Observed, situation: &Situation) -> bool {
     let seen = observed.node(node.name);
     let off = node.desired != ValidatorState::Running && !runs(node, observed, situation);
-    off && (seen.process.is_up() || matches!(seen.process, Process::BackingOff { .. }))
+    off && (seen.process.is_up() || seen.process.is_supervised())
 }
 
 #[cfg(test)]

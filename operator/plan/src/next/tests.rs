@@ -370,3 +370,25 @@ fn a_failed_self_check_is_tried_again_after_a_while() {
     observed.now_ms += 4_000;
     assert_eq!(next(&plan, &observed), [Action::SelfCheck]);
 }
+
+#[test]
+fn what_cannot_start_as_it_is_gets_what_was_changed_and_nothing_else_waits_for_it() {
+    let plan = founded(&spec(4));
+    let mut observed = healthy(&plan);
+    *seen(&mut observed, 2) = ObservedNode {
+        process: Process::Preparing { since_ms: observed.now_ms },
+        version: Some(plan.nodes[1].version),
+        memory_mib: Some(plan.nodes[1].resources.memory_mib),
+        ..ObservedNode::default()
+    };
+    let disrupts = |observed: &Observed| next(&plan, observed).into_iter().find(Action::is_disruptive);
+    assert_eq!(disrupts(&observed), None, "a pod that is being prepared is left alone");
+    seen(&mut observed, 2).memory_mib = Some(1 << 20);
+    let action = disrupts(&observed).unwrap();
+    assert!(matches!(&action, Action::Restart { node, .. } if *node == v(2)), "{action:?}");
+    assert!(action.sentence().en.contains("becomes 256 MiB"), "{}", action.sentence().en);
+    seen(&mut observed, 2).process = Process::Ending { since_ms: observed.now_ms };
+    assert_eq!(disrupts(&observed), None, "one that ends already is not ended again");
+    seen(&mut observed, 3).memory_mib = Some(1);
+    assert_eq!(disrupts(&observed), None, "and no other goes down beside it");
+}

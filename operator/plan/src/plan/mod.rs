@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain_types::{Genesis, Hash, PublicKey, genesis as founding};
+use chain_types::{
+    Genesis, Hash, PublicKey, genesis as founding,
+    membership::{Change, NewValidator, ValidatorKeys},
+};
 use operator_api::{
     ChainId, ChainState, Custody, Governance, Membership, Name, Resources, Text, ValidatorName, ValidatorState, Version,
 };
@@ -27,6 +30,17 @@ pub struct Keys {
     pub nodes: BTreeMap<ValidatorName, NodeKeys>,
     /// SHA-256 of the bearer tokens that open the nodes' reads.
     pub token_hashes: Vec<Hash>,
+    /// Validators that have signed with keys of their own, as far as what is left of them tells: a volume, a folder. Whoever of
+    /// them has no keys has lost them.
+    pub used: BTreeSet<ValidatorName>,
+}
+
+/// A voting set by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voting {
+    pub names: BTreeSet<ValidatorName>,
+    /// Every key of it is a known validator's.
+    pub whole: bool,
 }
 
 impl Keys {
@@ -34,6 +48,32 @@ impl Keys {
     pub fn names<'a>(&self, set: impl IntoIterator<Item = &'a PublicKey>) -> BTreeSet<ValidatorName> {
         let name = |key: &PublicKey| self.nodes.iter().find(|(_, keys)| keys.consensus == *key).map(|(name, _)| *name);
         set.into_iter().filter_map(name).collect()
+    }
+
+    /// A voting set by the keys that are here; a founder whose keys are lost is still known by genesis.
+    pub fn voting(&self, set: &[PublicKey], founded: Option<&Genesis>) -> Voting {
+        let mut names = self.names(set);
+        for founder in founded.map(|genesis| genesis.validators.as_slice()).unwrap_or_default() {
+            if set.contains(&founder.validator.consensus_key) {
+                names.extend(founder.name.parse::<ValidatorName>().ok());
+            }
+        }
+        Voting { whole: names.len() == set.len(), names }
+    }
+
+    /// The change that lets a validator vote; `None` while it has no keys.
+    pub fn joining(&self, node: ValidatorName) -> Option<Change> {
+        let keys = self.nodes.get(&node)?;
+        let organisation = keys.organisation.to_string();
+        let keys = ValidatorKeys { consensus_key: keys.consensus, cosigner_key: keys.cosigner, log_key: keys.log };
+        Some(Change::Add(NewValidator { organisation, keys }))
+    }
+
+    /// The change that takes its vote; `None` if nothing says which key it votes with.
+    pub fn leaving(&self, node: ValidatorName, founded: Option<&Genesis>) -> Option<Change> {
+        let here = self.nodes.get(&node).map(|keys| keys.consensus);
+        let in_genesis = || Some(named(founded?, node)?.validator.consensus_key);
+        here.or_else(in_genesis).map(|validator| Change::Remove { validator })
     }
 }
 
@@ -56,12 +96,32 @@ pub struct NodeKeys {
 pub enum Addresses {
     /// One machine: `127.<home>.<chain>.<n>`; the node's file lies in `chains/<chain>/validators/<n>`.
     Loopback { home: u8, chain: u8 },
+    /// A Kubernetes cluster: each node has a Service of its own, `<chain>-<node>.<namespace>.svc`. The cluster's domain is left to
+    /// the resolver, since clusters differ in it. Nodes listen on every address of their pod.
+    Cluster { namespace: String, chain: Name },
+}
+
+/// Where a pod finds what is mounted into it.
+pub mod pod {
+    /// The volume; keys are mounted below it.
+    pub const HOME: &str = "/var/lib/chain-node";
+    /// Configuration and genesis.
+    pub const CONFIG: &str = "/etc/chain-node";
 }
 
 impl Addresses {
     pub fn host(&self, node: ValidatorName) -> String {
         match self {
             Self::Loopback { home, chain } => format!("127.{home}.{chain}.{}", node.number()),
+            Self::Cluster { namespace, chain } => format!("{chain}-{node}.{namespace}.svc"),
+        }
+    }
+
+    /// What a node binds to.
+    fn listen(&self, node: ValidatorName) -> String {
+        match self {
+            Self::Loopback { .. } => self.host(node),
+            Self::Cluster { .. } => "0.0.0.0".to_owned(),
         }
     }
 
@@ -69,6 +129,7 @@ impl Addresses {
     fn node_home(&self) -> String {
         match self {
             Self::Loopback { .. } => ".".to_owned(),
+            Self::Cluster { .. } => pod::HOME.to_owned(),
         }
     }
 
@@ -76,6 +137,7 @@ impl Addresses {
     fn genesis_file(&self) -> String {
         match self {
             Self::Loopback { .. } => "../../genesis.json".to_owned(),
+            Self::Cluster { .. } => format!("{}/genesis.json", pod::CONFIG),
         }
     }
 
@@ -135,7 +197,7 @@ pub enum KeyState {
     Present,
     /// To be made.
     Missing,
-    /// Genesis names this validator and its keys are gone or others: new ones would be another validator.
+    /// Genesis names this validator, or it has signed since, and its keys are gone or others: new ones would be another validator.
     Lost,
 }
 
@@ -211,7 +273,7 @@ pub fn plan(chain: &ValidChain, keys: &Keys, addresses: &Addresses, founded: Opt
             in_genesis: genesis.genesis().is_some_and(|genesis| named(genesis, member.name).is_some()),
             retired: chain.retired.contains(&member.name),
             consensus_key: known.map(|keys| keys.consensus),
-            keys: key_state(founded, member.name, known),
+            keys: key_state(founded, member.name, known, keys.used.contains(&member.name)),
             config: known.map(|own| config(chain, keys, addresses, &fenced, member.name, own).render()),
             version: chain.version,
             resources: chain.resources,
@@ -233,8 +295,9 @@ fn named(genesis: &Genesis, name: ValidatorName) -> Option<&founding::GenesisVal
     genesis.validators.iter().find(|validator| validator.name == name)
 }
 
-fn key_state(founded: Option<&Genesis>, name: ValidatorName, keys: Option<&NodeKeys>) -> KeyState {
+fn key_state(founded: Option<&Genesis>, name: ValidatorName, keys: Option<&NodeKeys>, used: bool) -> KeyState {
     match (founded.and_then(|genesis| named(genesis, name)), keys) {
+        (None, None) if used => KeyState::Lost,
         (None, None) => KeyState::Missing,
         (None, Some(_)) => KeyState::Present,
         (Some(_), None) => KeyState::Lost,
@@ -313,6 +376,7 @@ fn config(
     own: &NodeKeys,
 ) -> NodeConfig {
     let at = |name: ValidatorName, port: u16| format!("{}:{port}", addresses.host(name));
+    let listen = |port: u16| format!("{}:{port}", addresses.listen(name));
     let peer = |(name, keys): (&ValidatorName, &NodeKeys)| Peer {
         name: name.to_string(),
         organisation: keys.organisation.to_string(),
@@ -326,11 +390,11 @@ fn config(
         home: addresses.node_home(),
         genesis: addresses.genesis_file(),
         listen: Listen {
-            consensus: at(name, node_config::CONSENSUS_PORT),
-            gossip: at(name, node_config::GOSSIP_PORT),
-            api: addresses.api(name),
-            metrics: at(name, node_config::METRICS_PORT),
-            admin: addresses.admin(name),
+            consensus: listen(node_config::CONSENSUS_PORT),
+            gossip: listen(node_config::GOSSIP_PORT),
+            api: listen(node_config::API_PORT),
+            metrics: listen(node_config::METRICS_PORT),
+            admin: listen(node_config::ADMIN_PORT),
         },
         access: Access {
             token_hashes: keys.token_hashes.clone(),

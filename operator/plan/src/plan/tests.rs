@@ -131,3 +131,47 @@ fn shares_by_name_are_in_genesis_as_asked() {
     let owners: Vec<&str> = genesis.validators.iter().map(|v| v.validator.organisation.as_str()).collect();
     assert_eq!(owners, ["court", "court", "court", "data-bureau"]);
 }
+
+#[test]
+fn in_a_cluster_nodes_listen_everywhere_and_are_found_by_the_names_of_their_services() {
+    let chain = chain(&spec(4));
+    let cluster = Addresses::Cluster { namespace: "tenant-notary".to_owned(), chain: name("main") };
+    let plan = plan(&chain, &keys(&chain), &cluster, None);
+    let text = &plan.nodes[0].config.as_ref().unwrap().text;
+    for line in [
+        "home = \"/var/lib/chain-node\"",
+        "genesis = \"/etc/chain-node/genesis.json\"",
+        "consensus = \"0.0.0.0:26656\"",
+        "admin = \"0.0.0.0:8081\"",
+        "gossip = \"main-validator-2.tenant-notary.svc:26657\"",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(!text.contains("main-validator-1."), "its own name is nobody's peer");
+    assert_eq!(plan.nodes[2].api, "main-validator-3.tenant-notary.svc:8080");
+}
+
+#[test]
+fn whoever_has_signed_and_has_no_keys_has_lost_them() {
+    let five = chain(&spec(5));
+    let genesis = genesis(&chain(&spec(4)));
+    let mut have = keys(&chain(&spec(4)));
+    let state = |have: &Keys| plan(&five, have, &addresses(), Some(&genesis)).nodes[4].keys;
+    assert_eq!(state(&have), KeyState::Missing);
+    have.used.insert(v(5));
+    assert_eq!(state(&have), KeyState::Lost);
+}
+
+#[test]
+fn a_change_of_the_set_names_keys_that_are_here_or_in_genesis() {
+    let chain = chain(&spec(4));
+    let (mut have, genesis) = (keys(&chain), genesis(&chain));
+    let founder = have.nodes[&v(2)].consensus;
+    assert!(matches!(have.joining(v(2)), Some(Change::Add(new)) if new.keys.consensus_key == founder));
+    have.nodes.remove(&v(2));
+    assert_eq!(have.joining(v(2)), None);
+    assert_eq!(have.leaving(v(2), Some(&genesis)), Some(Change::Remove { validator: founder }));
+    assert_eq!(have.leaving(v(2), None), None);
+    let voting = have.voting(&[founder, PublicKey([9; 32])], Some(&genesis));
+    assert_eq!((voting.names, voting.whole), ([v(2)].into(), false));
+}

@@ -1,36 +1,9 @@
-//! Custom resources as the API server hands them out, and whether a live object is what was wanted. Reads and compares; decides nothing.
+//! Whether a live object is what was wanted. Pure.
 
-use kube::api::{ApiResource, DynamicObject};
-use operator_api::{API_VERSION, GROUP, Kind, Object, VERSION};
 use serde_json::Value;
 
-/// Under which name the operator's fields stand in an object's managed fields.
-pub const FIELD_MANAGER: &str = "citychain-operator";
-
-/// Where a kind is found.
-pub fn resource<S: Kind>() -> ApiResource {
-    ApiResource {
-        group: GROUP.to_owned(),
-        version: VERSION.to_owned(),
-        api_version: API_VERSION.to_owned(),
-        kind: S::KIND.to_owned(),
-        plural: S::PLURAL.to_owned(),
-    }
-}
-
-/// An object as its kind reads it. What does not fit is the answer, not an error of the watch: the sentence names the field.
-pub fn parse<S: Kind>(object: &DynamicObject) -> Result<Object<S>, String> {
-    let mut value = serde_json::to_value(object).map_err(|error| error.to_string())?;
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        for unread in ["managedFields", "selfLink", "generateName", "deletionGracePeriodSeconds"] {
-            metadata.remove(unread);
-        }
-    }
-    serde_json::from_value(value).map_err(|error| error.to_string())
-}
-
 /// Whether every field that is wanted is there with that value. Fields that the API server or others added do not count;
-/// a list must have as many items, in this order.
+/// a list must have as many items, in this order. Amounts are compared as amounts: `1024Mi` is `1Gi`.
 pub fn covers(wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(key, value)| match live.get(key) {
@@ -40,6 +13,8 @@ pub fn covers(wanted: &Value, live: &Value) -> bool {
         (Value::Array(wanted), Value::Array(live)) => {
             wanted.len() == live.len() && wanted.iter().zip(live).all(|(wanted, live)| covers(wanted, live))
         }
+        (Value::String(wanted), Value::String(live)) => wanted == live || same_amount(wanted, live),
+        (wanted, Value::Null) => is_empty(wanted),
         _ => wanted == live,
     }
 }
@@ -52,6 +27,31 @@ fn is_empty(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+/// The API server stores some amounts in another unit than they were written in.
+fn same_amount(one: &str, other: &str) -> bool {
+    matches!((thousandths(one), thousandths(other)), (Some(one), Some(other)) if one == other)
+}
+
+/// An amount of Kubernetes (`50m`, `256Mi`, `2`) in thousandths, if it is a whole number of a unit.
+pub fn thousandths(text: &str) -> Option<u128> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit: u128 = match unit {
+        "m" => 1,
+        "" => 1_000,
+        "k" => 1_000_000,
+        "M" => 1_000_000_000,
+        "G" => 1_000_000_000_000,
+        "T" => 1_000_000_000_000_000,
+        "Ki" => 1_000 << 10,
+        "Mi" => 1_000 << 20,
+        "Gi" => 1_000 << 30,
+        "Ti" => 1_000 << 40,
+        _ => return None,
+    };
+    number.parse::<u128>().ok()?.checked_mul(unit)
 }
 
 #[cfg(test)]
@@ -71,5 +71,20 @@ mod tests {
         live["spec"]["replicas"] = json!(1);
         live["spec"]["ports"].as_array_mut().unwrap().push(json!({"name": "other", "port": 1}));
         assert!(!covers(&wanted, &live));
+    }
+
+    #[test]
+    fn an_amount_is_the_same_in_every_unit() {
+        for (one, other, same) in [
+            ("1024Mi", "1Gi", true),
+            ("1000m", "1", true),
+            ("50m", "50m", true),
+            ("256Mi", "255Mi", false),
+            ("1k", "1Ki", false),
+            ("", "0", false),
+            ("main", "main2", false),
+        ] {
+            assert_eq!(covers(&json!(one), &json!(other)), same, "{one} {other}");
+        }
     }
 }

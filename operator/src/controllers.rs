@@ -1,0 +1,14 @@
+//! What only the leader runs: a controller for each kind and what they need beside them. Each runs until `shutdown`; the
+//! first that cannot go on ends the process, and the other replica takes over.
+
+use futures::future::{BoxFuture, FutureExt as _, try_join_all};
+use tokio_util::sync::CancellationToken;
+
+use crate::{context::Shared, founding, tenant};
+
+/// Runs every controller.
+pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let controllers: Vec<BoxFuture<'static, anyhow::Result<()>>> =
+        vec![tenant::run(context.clone(), shutdown.clone()).boxed(), founding::run(context, shutdown).boxed()];
+    try_join_all(controllers).await.map(|_| ())
+}

@@ -1,0 +1,144 @@
+//! `operator plan -f FILE`: what would be made of Tenants and Chains in a file, without a cluster. The same judgement and the
+//! same builders as the controllers'; where only a cluster knows (keys, who is live) it says so.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, bail, ensure};
+use chain_plan::{Quorum, ValidChain};
+use operator_api::{Chain, Tenant};
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::{
+    city::Surroundings,
+    config::Config,
+    objects::{Child, names},
+    tenant::{self, Retained},
+};
+
+/// The objects as YAML documents, each chain with a comment that counts. The first mistake ends it, with its field.
+pub fn dry_run(text: &str, config: &Config) -> anyhow::Result<String> {
+    let (tenants, chains) = read(text)?;
+    ensure!(!tenants.is_empty() || !chains.is_empty(), "the file holds neither a Tenant nor a Chain");
+    let mut out = String::new();
+    for tenant in &tenants {
+        let of: Vec<Chain> = chains.iter().filter(|chain| chain.spec.tenant == *tenant.name()).cloned().collect();
+        let plan = tenant::plan(tenant, &of, Retained::default())?;
+        writeln!(out, "# Tenant {}: namespace {}", tenant.name(), names::namespace(tenant.name()))?;
+        document(&mut out, &plan.namespace)?;
+        for child in &plan.inside {
+            document(&mut out, child)?;
+        }
+    }
+    for chain in &chains {
+        let valid = parse(chain, &tenants, &chains, config)?;
+        writeln!(out, "{}", summary(chain, &valid, config))?;
+    }
+    Ok(out)
+}
+
+fn read(text: &str) -> anyhow::Result<(Vec<Tenant>, Vec<Chain>)> {
+    let (mut tenants, mut chains) = (Vec::new(), Vec::new());
+    for (index, document) in serde_yaml_ng::Deserializer::from_str(text).enumerate() {
+        let number = index + 1;
+        let value = Value::deserialize(document).with_context(|| format!("document {number} is no YAML"))?;
+        if value.is_null() {
+            continue;
+        }
+        let kind = value["kind"].as_str().unwrap_or_default().to_owned();
+        let at = || format!("document {number} ({kind})");
+        match kind.as_str() {
+            "Tenant" => tenants.push(serde_json::from_value(value).with_context(at)?),
+            "Chain" => {
+                let mut chain: Chain = serde_json::from_value(value).with_context(at)?;
+                chain.metadata.namespace.get_or_insert_with(|| names::namespace(&chain.spec.tenant));
+                chains.push(chain);
+            }
+            // The console carries these out.
+            "Application" => {}
+            other => bail!("document {number} is a `{other}`; Tenants and Chains can be planned"),
+        }
+    }
+    Ok((tenants, chains))
+}
+
+fn parse(chain: &Chain, tenants: &[Tenant], chains: &[Chain], config: &Config) -> anyhow::Result<ValidChain> {
+    let (name, wanted) = (chain.name(), &chain.spec.tenant);
+    let tenant = tenants.iter().find(|tenant| tenant.name() == wanted);
+    let tenant = tenant
+        .with_context(|| format!("chain `{name}`: the file holds no tenant `{wanted}`; put its document beside it"))?;
+    let around = Surroundings::of(name, tenant, chains, &config.city.name, config.versions());
+    ValidChain::parse(name, &chain.spec, &around.context(0)).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("chain `{name}`: {}", lines.join("; "))
+    })
+}
+
+/// What the chain comes to, as comments of the YAML.
+fn summary(chain: &Chain, valid: &ValidChain, config: &Config) -> String {
+    let quorum = Quorum::of(valid.count());
+    let image = config.images.get(&valid.version()).map_or("none", String::as_str);
+    let mut lines = vec![
+        format!("# Chain {} ({})", chain.name(), valid.id()),
+        format!("#   {} validators, quorum {}, tolerates {}", quorum.validators, quorum.needed(), quorum.faults()),
+        format!("#   version {}, image {image}", valid.version()),
+        format!("#   keys and genesis are made on the cluster, once every organisation's key is published"),
+    ];
+    let resources = chain.spec.resources;
+    lines.extend(valid.members().iter().map(|member| {
+        format!(
+            "#   {}: {}, {:?}, {} MiB of memory, {} GiB of storage",
+            names::node(chain.name(), member.name),
+            member.organisation,
+            member.desired,
+            resources.memory_mib,
+            resources.storage_gib
+        )
+    }));
+    lines.join("\n")
+}
+
+fn document(out: &mut String, child: &Child) -> anyhow::Result<()> {
+    writeln!(out, "---\n{}", serde_yaml_ng::to_string(&child.wanted)?.trim_end())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    fn file(chain: Value) -> String {
+        format!("{}\n---\n{}", fixtures::tenant_json("notary"), chain)
+    }
+
+    #[test]
+    fn what_would_be_made_is_printed() {
+        let text = dry_run(&file(fixtures::chain_json("notary", "main", 7)), &fixtures::config()).unwrap();
+        for part in [
+            "name: tenant-notary",
+            "kind: ResourceQuota",
+            "name: default-deny",
+            "7 validators, quorum 5, tolerates 2",
+            "main-validator-7: notary-office",
+            "image localhost/citychain/chain-node:0.1.0",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        let failed = |text: &str| format!("{:#}", dry_run(text, &fixtures::config()).unwrap_err());
+        let mut few = fixtures::chain_json("notary", "main", 2);
+        assert!(failed(&file(few.clone())).contains("chain `main`: spec.validators.count: must be 4 to"));
+        few["spec"]["versoin"] = Value::from("0.1.0");
+        assert!(failed(&file(few)).contains("document 2 (Chain): unknown field `versoin`"));
+        assert!(
+            failed(&fixtures::chain_json("health", "main", 4).to_string())
+                .contains("the file holds no tenant `health`")
+        );
+        assert!(failed("kind: Pod").contains("document 1 is a `Pod`"));
+        assert!(failed("").contains("neither a Tenant nor a Chain"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Every name, label and annotation by which the operator's objects are found, each written once. Derived from the custom
+//! resources' names alone, so nothing is searched for.
+
+use std::collections::BTreeMap;
+
+use operator_api::{Name, ValidatorName};
+
+/// Who made an object.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`], and the name under which the operator's fields stand in an object's managed fields.
+pub const OPERATOR: &str = "citychain-operator";
+/// A selector of everything that the operator made.
+pub const MANAGED: &str = "app.kubernetes.io/managed-by=citychain-operator";
+
+pub const APP_NAME: &str = "app.kubernetes.io/name";
+pub const APP_INSTANCE: &str = "app.kubernetes.io/instance";
+/// The value of [`APP_NAME`] on whatever belongs to a chain.
+pub const CHAIN_NODE: &str = "chain-node";
+
+pub const TENANT: &str = "citychain.dev/tenant";
+pub const CHAIN: &str = "citychain.dev/chain";
+/// `validator-<n>`.
+pub const VALIDATOR: &str = "citychain.dev/validator";
+/// `true` on volumes, keys and genesis that outlive their chain.
+pub const RETAINED: &str = "citychain.dev/retained";
+
+/// On a namespace: the uid of the Tenant that it was made for. A namespace without it is somebody else's.
+pub const TENANT_UID: &str = "citychain.dev/tenant-uid";
+/// On an object that is to be deleted: its own name, typed once more.
+pub const CONFIRM_DELETION: &str = "citychain.dev/confirm-deletion";
+/// `delete`: volumes, keys and genesis go with their chain; otherwise they are kept.
+pub const RETENTION: &str = "citychain.dev/retention";
+/// `true`: the operator observes and reports, and changes nothing.
+pub const PAUSE: &str = "citychain.dev/pause";
+
+/// Keeps a Chain until its validators are stopped.
+pub const CHAIN_FINALIZER: &str = "citychain.dev/chain";
+/// Keeps a Tenant until its chains are gone.
+pub const TENANT_FINALIZER: &str = "citychain.dev/tenant";
+
+const NAMESPACE_PREFIX: &str = "tenant-";
+
+/// The namespace of a tenant.
+pub fn namespace(tenant: &Name) -> String {
+    format!("{NAMESPACE_PREFIX}{tenant}")
+}
+
+/// Whose namespace it is, if it is a tenant's.
+pub fn tenant_of(namespace: &str) -> Option<Name> {
+    namespace.strip_prefix(NAMESPACE_PREFIX)?.parse().ok()
+}
+
+/// `<chain>-validator-<n>`: StatefulSet, Service, and the stem of a validator's other objects.
+pub fn node(chain: &Name, validator: ValidatorName) -> String {
+    format!("{chain}-{validator}")
+}
+
+/// What every object made for a tenant carries.
+pub fn tenant_labels(tenant: &Name) -> BTreeMap<String, String> {
+    labels([(MANAGED_BY, OPERATOR), (TENANT, tenant.as_str())])
+}
+
+/// What every object made for a chain carries.
+pub fn chain_labels(tenant: &Name, chain: &Name) -> BTreeMap<String, String> {
+    labels([
+        (APP_NAME, CHAIN_NODE),
+        (APP_INSTANCE, chain.as_str()),
+        (MANAGED_BY, OPERATOR),
+        (TENANT, tenant.as_str()),
+        (CHAIN, chain.as_str()),
+    ])
+}
+
+/// What every object made for one validator carries.
+pub fn validator_labels(tenant: &Name, chain: &Name, validator: ValidatorName) -> BTreeMap<String, String> {
+    let mut labels = chain_labels(tenant, chain);
+    labels.insert(VALIDATOR.to_owned(), validator.to_string());
+    labels
+}
+
+fn labels<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenants_namespace_names_its_tenant_and_no_other_does() {
+        let tenant: Name = "notary".parse().unwrap();
+        assert_eq!(tenant_of(&namespace(&tenant)), Some(tenant));
+        for other in ["default", "tenant", "tenant-", "tenant-Notary", "my-tenant-notary"] {
+            assert_eq!(tenant_of(other), None, "{other}");
+        }
+    }
+}

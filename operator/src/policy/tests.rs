@@ -1,0 +1,109 @@
+//! First the evaluator against what Kubernetes documents, then the product: no pod of one tenant reaches another's.
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    fixtures,
+    objects::names,
+    tenant::{Retained, plan},
+};
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn pod(name: &'static str, namespace: &str, own: &[(&str, &str)], last: u8) -> Pod {
+    Pod {
+        name,
+        namespace: namespace.to_owned(),
+        namespace_labels: labels(&[("kubernetes.io/metadata.name", namespace)]),
+        labels: labels(own),
+        address: Ipv4Addr::new(10, 244, 0, last),
+    }
+}
+
+fn policy(namespace: &str, spec: Value) -> NetworkPolicy {
+    serde_json::from_value(json!({"metadata": {"namespace": namespace, "name": "p"}, "spec": spec})).unwrap()
+}
+
+#[test]
+fn the_rules_are_those_of_kubernetes() {
+    let (web, store) = (pod("web", "a", &[("app", "web")], 1), pod("store", "b", &[("app", "store")], 2));
+    let everything = |spec: Value| reaches(&[policy("b", spec)], &web, &store, "TCP", 80);
+    let from = |peer: Value| everything(json!({"podSelector": {}, "ingress": [{"from": [peer]}]}));
+    assert!(reaches(&[], &web, &store, "TCP", 80), "nobody is isolated without a policy");
+    assert!(!everything(json!({"podSelector": {}})), "selected and nothing allowed");
+    assert!(everything(json!({"podSelector": {"matchLabels": {"app": "other"}}})), "not selected");
+    assert!(everything(json!({"podSelector": {}, "policyTypes": ["Egress"]})), "the other direction");
+    assert!(everything(json!({"podSelector": {}, "ingress": [{}]})), "an empty rule allows all");
+    assert!(
+        !from(json!({"podSelector": {"matchLabels": {"app": "web"}}})),
+        "a pod selector alone means the same namespace"
+    );
+    assert!(from(json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "a"}}})));
+    let both = |app: &str| from(json!({"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": app}}}));
+    assert!(both("web") && !both("other"));
+    assert!(from(json!({"ipBlock": {"cidr": "10.244.0.0/16"}})));
+    assert!(!from(json!({"ipBlock": {"cidr": "10.244.0.0/16", "except": ["10.244.0.1/32"]}})));
+    let expression = |operator: &str| {
+        let one = json!({"key": "app", "operator": operator, "values": ["web"]});
+        from(json!({"namespaceSelector": {}, "podSelector": {"matchExpressions": [one]}}))
+    };
+    let verdicts: Vec<bool> = ["In", "NotIn", "Exists", "DoesNotExist"].map(expression).into();
+    assert_eq!(verdicts, [true, false, true, false]);
+    let port = |ports: Value| everything(json!({"podSelector": {}, "ingress": [{"ports": ports}]}));
+    assert!(
+        port(json!([{"port": 80}])) && !port(json!([{"port": 81}])) && !port(json!([{"port": 80, "protocol": "UDP"}]))
+    );
+    assert!(port(json!([{"port": 79, "endPort": 81}])) && port(json!([{"protocol": "TCP"}])));
+    // Both sides must allow it.
+    let leaving = policy("a", json!({"podSelector": {}, "policyTypes": ["Egress"]}));
+    assert!(!reaches(&[leaving], &web, &store, "TCP", 80));
+}
+
+/// Every policy that exists for these tenants.
+fn policies(tenants: &[&str]) -> Vec<NetworkPolicy> {
+    let of = |tenant: &&str| {
+        let plan = plan(&fixtures::tenant(tenant), &[], Retained::default()).unwrap();
+        let policies = plan.inside.into_iter().filter(|child| child.resource.kind == "NetworkPolicy");
+        policies.map(|child| serde_json::from_value(child.wanted).unwrap()).collect::<Vec<_>>()
+    };
+    tenants.iter().flat_map(of).collect()
+}
+
+fn in_tenant(name: &'static str, tenant: &str, last: u8) -> Pod {
+    pod(name, &format!("tenant-{tenant}"), &[(names::TENANT, tenant)], last)
+}
+
+const PORTS: [(&str, u16); 7] =
+    [("TCP", 53), ("UDP", 53), ("TCP", 443), ("TCP", 8080), ("TCP", 8081), ("TCP", 9090), ("TCP", 26656)];
+
+#[test]
+fn no_pod_of_one_tenant_reaches_anything_but_dns() {
+    let policies = policies(&["notary", "health"]);
+    let (notary, health) = (in_tenant("notary", "notary", 1), in_tenant("health", "health", 2));
+    let neighbour = in_tenant("neighbour", "notary", 3);
+    let others = [
+        health.clone(),
+        neighbour,
+        pod("operator", "citychain-system", &[], 4),
+        pod("somebody", "default", &[], 5),
+        pod("metrics", "kube-system", &[], 6),
+        Pod { address: Ipv4Addr::new(169, 254, 169, 254), ..pod("cloud metadata", "outside", &[], 0) },
+    ];
+    for (protocol, port) in PORTS {
+        for other in &others {
+            let is_dns = port == 53 && ["kube-system", "outside"].contains(&other.namespace.as_str());
+            assert_eq!(
+                reaches(&policies, &notary, other, protocol, port),
+                is_dns,
+                "notary → {} {protocol} {port}",
+                other.name
+            );
+            // Back: DNS may speak to nobody by itself.
+            assert!(!reaches(&policies, other, &notary, protocol, port), "{} → notary {protocol} {port}", other.name);
+        }
+    }
+}
