@@ -39,6 +39,10 @@ pub mod reason {
     pub const INSTALLING: &str = "Installing";
     pub const INSTALLED: &str = "Installed";
     pub const STEP_FAILED: &str = "StepFailed";
+    pub const UNINSTALLING: &str = "Uninstalling";
+    pub const WAITING_FOR_CHAIN: &str = "WaitingForChain";
+    pub const WAITING_FOR_TEMPLATE: &str = "WaitingForTemplate";
+    pub const NAME_TAKEN: &str = "NameTaken";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
