@@ -1,11 +1,12 @@
 # shellcheck shell=bash disable=SC2154
 # Sourced by `cluster`: certificates, the addresses of the cluster on this machine, etcd and the control plane.
 
-# run NAME COMMAND...: in a session of its own, known by id and start time.
+# run NAME COMMAND...: in a session of its own, known by id and start time. What the caller holds open, a lock perhaps, is
+# not handed on.
 run() {
   local name=$1
   shift
-  setsid "$@" >"$RUN/log/$name.log" 2>&1 </dev/null &
+  setsid "$@" >"$RUN/log/$name.log" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
   record "$RUN/pid/$name" $!
 }
 

@@ -6,7 +6,8 @@ SETTINGS="net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/netfilter/nf_
 net/netfilter/nf_conntrack_tcp_timeout_established net/netfilter/nf_conntrack_tcp_timeout_close_wait net/netfilter/nf_conntrack_tcp_be_liberal
 vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes"
 # Folders that CNI, kubelet and containerd's shims make at places of their own.
-FOLDERS="/var/lib/cni/results /var/lib/cni /var/log/containers /run/containerd/s /run/containerd $SOCKETS"
+FOLDERS="/var/lib/cni/results /var/lib/cni /var/lib/kubelet/device-plugins /var/lib/kubelet /var/log/containers
+/run/containerd/s /run/containerd/runc/k8s.io /run/containerd/runc /run/containerd $SOCKETS"
 
 network_namespaces() { ip netns list | cut -d' ' -f1; }
 
@@ -30,12 +31,12 @@ remove_rules() {
   for family in iptables ip6tables; do
     "$family-save" 2>/dev/null | sed 's/ \[[0-9:]*\]$//' | awk -v before="$RUN/before/$family" '
       BEGIN { while ((getline line < before) > 0) { if (line ~ /^\*/) table = line; known[table line] = 1 } }
-      /^\*/ { table = $0; rules = chains = "" }
+      /^\*/ { table = $0; first = rules = chains = "" }
+      /^COMMIT/ { printf "%s\n%s%s%sCOMMIT\n", table, first, rules, chains }
       known[table $0] { next }
       /^:KUBE-/ { chain = substr($1, 2); rules = rules "-F " chain "\n"; chains = chains "-X " chain "\n"; next }
       /^-A KUBE-/ { next }
       /^-A / && (/KUBE-/ || /city-cluster/) { sub(/^-A/, "-D"); first = first $0 "\n" }
-      /^COMMIT/ { printf "%s\n%s%s%sCOMMIT\n", table, first, rules, chains; first = "" }
     ' | "$family-restore" --noflush 2>/dev/null || true
   done
 }
@@ -53,7 +54,10 @@ remove_containers() {
   for socket in "$SOCKETS"/*/containerd.sock; do
     [ -S "$socket" ] || continue
     for id in $(ctr -a "$socket" -n k8s.io tasks ls -q); do ctr -a "$socket" -n k8s.io tasks rm -f "$id" >/dev/null 2>&1 || true; done
-    for id in $(ctr -a "$socket" -n k8s.io containers ls -q); do ctr -a "$socket" -n k8s.io containers rm "$id" >/dev/null 2>&1 || true; done
+    for id in $(ctr -a "$socket" -n k8s.io containers ls -q); do
+      ctr -a "$socket" -n k8s.io containers rm "$id" >/dev/null 2>&1 || true
+      rm -f "/var/lib/cni/results/cni-loopback-$id-lo"
+    done
   done
 }
 
@@ -72,7 +76,11 @@ remove_folders() {
   done
   find /sys/fs/cgroup/city-cluster /sys/fs/cgroup/*/city-cluster -depth -type d -exec rmdir {} + 2>/dev/null || true
   rm -rf "$SOCKETS"
-  while read -r folder; do [ ! -d "$folder" ] || rmdir "$folder" 2>/dev/null || true; done <"$RUN/before/no-folders"
+  # Only what was not there before, and only if nobody else has put something in.
+  while read -r folder; do
+    rm -f "$folder/kubelet.sock"
+    [ ! -d "$folder" ] || rmdir "$folder" 2>/dev/null || true
+  done <"$RUN/before/no-folders"
   rm -rf "$RUN"
 }
 
