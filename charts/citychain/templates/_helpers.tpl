@@ -45,3 +45,17 @@ operatorNamespace: {{ .Release.Namespace }}
 consoleNamespace: {{ .Release.Namespace }}
 webhook: {service: citychain-operator}
 {{- end }}
+
+{{/* The console's configuration file. */}}
+{{- define "citychain.console-toml" -}}
+environment = {{ .Values.console.environment | toJson }}
+city_name = {{ .Values.city.name | toJson }}
+mode = "cluster"
+
+[city]
+zh = {{ .Values.city.title.zh | toJson }}
+en = {{ .Values.city.title.en | toJson }}
+
+[cluster]
+versions = {{ keys .Values.images | sortAlpha | toJson }}
+{{- end }}

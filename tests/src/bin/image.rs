@@ -32,7 +32,9 @@ struct Arguments {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    text.split_once('=').map(|(left, right)| (left.to_owned(), right.to_owned())).ok_or_else(|| "write it as A=B".to_owned())
+    text.split_once('=')
+        .map(|(left, right)| (left.to_owned(), right.to_owned()))
+        .ok_or_else(|| "write it as A=B".to_owned())
 }
 
 fn main() -> anyhow::Result<()> {

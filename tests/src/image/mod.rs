@@ -92,8 +92,11 @@ impl Image {
                 anyhow::bail!("two different files would stand at {}: give each a path of its own", item.path);
             }
         }
-        let folders: BTreeSet<&Path> =
-            files.keys().flat_map(|path| Path::new(path).ancestors().skip(1)).filter(|folder| *folder != Path::new("")).collect();
+        let folders: BTreeSet<&Path> = files
+            .keys()
+            .flat_map(|path| Path::new(path).ancestors().skip(1))
+            .filter(|folder| *folder != Path::new(""))
+            .collect();
         let mut layer = tar::Builder::new(Vec::new());
         for folder in folders {
             let mut header = header(0o755, 0);

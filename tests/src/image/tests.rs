@@ -62,7 +62,7 @@ fn index_manifest_and_configuration_name_each_other_by_digest() {
     let configuration = json(&at(&manifest["config"]["digest"]));
     assert_eq!(configuration["config"]["User"], "65532:65532");
     assert_eq!(configuration["rootfs"]["diff_ids"][0], manifest["layers"][0]["digest"]);
-    let layer = super::tests::files(&at(&manifest["layers"][0]["digest"]));
+    let layer = tests::files(&at(&manifest["layers"][0]["digest"]));
     assert_eq!(layer.into_keys().collect::<Vec<_>>(), ["a/", "a/tool"]);
     let docker = json(&files["manifest.json"]);
     assert_eq!(docker[0]["RepoTags"][0], "localhost/made/up:1");
@@ -89,7 +89,8 @@ fn a_program_brings_its_libraries_its_loader_and_the_authorities() {
 
 #[test]
 fn what_ldd_says_is_read_and_a_missing_library_is_an_error() {
-    let says = "\tlinux-vdso.so.1 (0x7ffd)\n\tlibm.so.6 => /lib/x/libm.so.6 (0x7f)\n\t/lib64/ld-linux-x86-64.so.2 (0x7f)\n";
+    let says =
+        "\tlinux-vdso.so.1 (0x7ffd)\n\tlibm.so.6 => /lib/x/libm.so.6 (0x7f)\n\t/lib64/ld-linux-x86-64.so.2 (0x7f)\n";
     let found: Vec<String> = program::parse(says).unwrap().iter().map(|path| path.display().to_string()).collect();
     assert_eq!(found, ["/lib/x/libm.so.6", "/lib64/ld-linux-x86-64.so.2"]);
     assert!(program::parse("\tnot a dynamic executable\n").unwrap().is_empty());

@@ -79,12 +79,16 @@ impl City {
         kubectl::apply(&self.chain_document(validators)).await
     }
 
-    /// The tenant with its member token; done when there is a namespace for its chains.
+    /// The tenant with its key and its member token; done when there is a namespace for its chains.
     pub async fn apply_tenant(&self) -> anyhow::Result<()> {
         kubectl::apply(&self.tenant_document()).await?;
-        // What the console does in a city that has one.
-        let tokens = json!({"status": {"tokens": {&self.chain: [Hash::of(self.token.as_bytes()).to_string()]}}});
-        kubectl(&["patch", "tenant", &self.tenant, "--subresource=status", "--type=merge", "-p", &tokens.to_string()], None)
+        // What the console does in a city that has one: it publishes administrators' keys and its members' tokens.
+        let status = json!({"status": {
+            "organisations": [{"id": self.tenant, "publicKey": self.key.public().to_string(), "custody": "self"}],
+            "tokens": {&self.chain: [Hash::of(self.token.as_bytes()).to_string()]},
+        }});
+        let status = status.to_string();
+        kubectl(&["patch", "tenant", &self.tenant, "--subresource=status", "--type=merge", "-p", &status], None)
             .await?;
         until("the tenant's namespace", Duration::from_secs(30), async || {
             Ok(kubectl::get("default", "namespace", &self.namespace).await?.ok_or_else(|| "not there".to_owned()))
@@ -201,5 +205,12 @@ pub fn condition(object: &Value, kind: &str) -> Option<String> {
 /// What the status says to people, in English.
 pub fn sentences(status: &ChainStatus) -> String {
     let sentences: Vec<&str> = status.sentences.iter().map(|text| text.en.as_str()).collect();
-    format!("{:?} at {}, {} of {} ready: {}", status.phase, status.height, status.validators_ready, status.validators_total, sentences.join(" "))
+    format!(
+        "{:?} at {}, {} of {} ready: {}",
+        status.phase,
+        status.height,
+        status.validators_ready,
+        status.validators_total,
+        sentences.join(" ")
+    )
 }

@@ -52,7 +52,11 @@ async fn the_proposers_pod_is_killed_under_load_and_nothing_acknowledged_is_lost
     let redundant = killed.elapsed();
     let acknowledged = load.finish().await;
     measured::row("transactions acknowledged around the kill", &acknowledged.len().to_string(), "");
-    measured::within("proposer's pod killed: longest pause of acknowledgements", longest_pause(&acknowledged, killed), Duration::from_secs(10));
+    measured::within(
+        "proposer's pod killed: longest pause of acknowledgements",
+        longest_pause(&acknowledged, killed),
+        Duration::from_secs(10),
+    );
     measured::within("proposer's pod killed: all four validators ready again", redundant, Duration::from_secs(60));
     measured::exactly("proposer's pod killed: acknowledged transactions lost", lost(&city, &acknowledged).await, 0);
     city.removed().await;
@@ -106,7 +110,8 @@ async fn without_an_operator_chains_go_on_and_its_return_changes_nothing() {
     let refusal = city.change(json!({"publicReads": false})).await.unwrap_err().to_string();
     assert!(refusal.contains("failed calling webhook"), "admission of chains has to be closed: {refusal}");
     operators(2).await;
-    until("somebody leads", Duration::from_secs(30), async || Ok(leader().await?.ok_or_else(|| "nobody".to_owned()))).await;
+    until("somebody leads", Duration::from_secs(30), async || Ok(leader().await?.ok_or_else(|| "nobody".to_owned())))
+        .await;
     city.ready(4).await;
     let acknowledged = load.finish().await;
     measured::exactly("operator away: acknowledged transactions lost", lost(&city, &acknowledged).await, 0);
@@ -116,7 +121,11 @@ async fn without_an_operator_chains_go_on_and_its_return_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_leader_is_killed_the_other_replica_takes_over() {
-    let first = until("somebody leads", Duration::from_secs(30), async || Ok(leader().await?.ok_or_else(|| "nobody".to_owned()))).await.0;
+    let first = until("somebody leads", Duration::from_secs(30), async || {
+        Ok(leader().await?.ok_or_else(|| "nobody".to_owned()))
+    })
+    .await
+    .0;
     let killed = Instant::now();
     kubectl(&["delete", "pod", &first, "-n", SYSTEM, "--grace-period=0", "--force"], None).await.unwrap();
     until("another leads", Duration::from_secs(60), async || {

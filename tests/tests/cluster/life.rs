@@ -56,7 +56,9 @@ async fn two_documents_become_a_chain_that_columns_and_conditions_describe() {
     })
     .await;
     measured::within("chain applied: first block in its status", applied.elapsed(), Duration::from_secs(20));
-    kubectl(&["wait", "--for=condition=Ready", "chain", &city.chain, "-n", &city.namespace, "--timeout=60s"], None).await.unwrap();
+    kubectl(&["wait", "--for=condition=Ready", "chain", &city.chain, "-n", &city.namespace, "--timeout=60s"], None)
+        .await
+        .unwrap();
     measured::row("chain applied: Ready", &format!("{:.1} s", applied.elapsed().as_secs_f64()), "");
     city.ready(4).await;
     let table = kubectl(&["get", "chains", "-n", &city.namespace], None).await.unwrap();
@@ -75,7 +77,8 @@ async fn two_documents_become_a_chain_that_columns_and_conditions_describe() {
 async fn writes() -> Vec<String> {
     let path = std::env::var("CITYCHAIN_AUDIT_LOG").expect("CITYCHAIN_AUDIT_LOG names the audit log: see .make/e2e");
     let text = std::fs::read_to_string(path).unwrap();
-    let writes = text.lines().filter(|line| line.contains(":citychain-operator\"") && !line.contains("\"resource\":\"leases\""));
+    let writes =
+        text.lines().filter(|line| line.contains(":citychain-operator\"") && !line.contains("\"resource\":\"leases\""));
     writes.map(str::to_owned).collect()
 }
 
@@ -116,7 +119,8 @@ async fn a_chain_grows_and_shrinks_one_validator_at_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_is_rolled_out_one_validator_at_a_time() {
-    let next = std::env::var("CITYCHAIN_NEXT_VERSION").expect("CITYCHAIN_NEXT_VERSION names the version to roll to: see .make/e2e");
+    let next = std::env::var("CITYCHAIN_NEXT_VERSION")
+        .expect("CITYCHAIN_NEXT_VERSION names the version to roll to: see .make/e2e");
     let city = City::made("rolling", 4).await;
     let load = Load::start(&city).await;
     let watch = Watch::start(&city).await;
@@ -124,15 +128,28 @@ async fn a_version_is_rolled_out_one_validator_at_a_time() {
     city.change(json!({"version": next})).await.unwrap();
     until("every pod runs the new version", Duration::from_secs(240), async || {
         let pods = kubectl::list(&city.namespace, "pods", &format!("citychain.dev/chain={}", city.chain)).await?;
-        let new = pods.iter().filter(|pod| pod["metadata"]["annotations"]["citychain.dev/version"] == next.as_str()).count();
+        let new =
+            pods.iter().filter(|pod| pod["metadata"]["annotations"]["citychain.dev/version"] == next.as_str()).count();
         let status = city.status().await?;
-        Ok(if new == 4 && status.validators_ready == 4 { Ok(()) } else { Err(format!("{new} of 4; {}", sentences(&status))) })
+        Ok(if new == 4 && status.validators_ready == 4 {
+            Ok(())
+        } else {
+            Err(format!("{new} of 4; {}", sentences(&status)))
+        })
     })
     .await;
-    measured::row(&format!("version {VERSION} → {next} on four validators under load"), &format!("{:.1} s", begun.elapsed().as_secs_f64()), "");
+    measured::row(
+        &format!("version {VERSION} → {next} on four validators under load"),
+        &format!("{:.1} s", begun.elapsed().as_secs_f64()),
+        "",
+    );
     measured::exactly("rolling: validators down at once, at most", watch.most_down().await, 1);
     let acknowledged = load.finish().await;
-    measured::within("rolling: longest pause of acknowledgements", longest_pause(&acknowledged, begun), Duration::from_secs(10));
+    measured::within(
+        "rolling: longest pause of acknowledgements",
+        longest_pause(&acknowledged, begun),
+        Duration::from_secs(10),
+    );
     measured::exactly("rolling: acknowledged transactions lost", lost(&city, &acknowledged).await, 0);
     city.removed().await;
 }
@@ -173,7 +190,8 @@ async fn nodes_are_drained_one_after_another() {
     let begun = Instant::now();
     for node in 1..=4 {
         let node = format!("node-{node}");
-        let drained = kubectl(&["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s"], None).await;
+        let drained =
+            kubectl(&["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s"], None).await;
         kubectl(&["uncordon", &node], None).await.unwrap();
         drained.unwrap();
         city.ready(4).await;

@@ -31,7 +31,8 @@ impl Load {
     pub async fn start(city: &City) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let client = city.client().await.unwrap();
-        let tasks = (0..WORKERS).map(|worker| tokio::spawn(send(client.clone(), city.key.clone(), worker, stop.clone())));
+        let tasks =
+            (0..WORKERS).map(|worker| tokio::spawn(send(client.clone(), city.key.clone(), worker, stop.clone())));
         let tasks = tasks.collect();
         Self { stop, tasks }
     }
