@@ -47,6 +47,10 @@ pub mod reason {
     pub const VOLUME_EXPANSION_UNSUPPORTED: &str = "VolumeExpansionUnsupported";
     /// Pods run as an earlier operator made them, which is well; a restart would bring them up to date.
     pub const PENDING_RESTART: &str = "PendingRestart";
+    pub const UNINSTALLING: &str = "Uninstalling";
+    pub const WAITING_FOR_CHAIN: &str = "WaitingForChain";
+    pub const WAITING_FOR_TEMPLATE: &str = "WaitingForTemplate";
+    pub const NAME_TAKEN: &str = "NameTaken";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
