@@ -157,7 +157,7 @@ async fn a_change_on_a_page_is_a_change_of_the_object_and_admission_has_the_last
     assert_eq!(answer.status, StatusCode::CONFLICT);
     assert!(answer.body.contains("the last backup is not proven"), "{}", answer.body);
     assert!(!answer.body.contains("denied the request"));
-    let refused: (i64,) = sqlx::query_as("select count(*) from audit where outcome = 'refused'")
+    let refused: (i64,) = sqlx::query_as("select count(*) from audit where result = 'refused'")
         .fetch_one(city.site.app.db.pool())
         .await
         .unwrap();
