@@ -2,7 +2,7 @@
 //! out; carries nothing out.
 
 use super::report::Waits;
-use super::{Row, row, template_text};
+use super::{Deployed, Row, row, template_text};
 use crate::app::App;
 use crate::audit::{self, Actor, Entry};
 use crate::auth::{Action, Principal, Resource};
@@ -76,10 +76,11 @@ pub async fn create(app: &App, principal: &Principal, wanted: Wanted<'_>) -> Res
     Ok(())
 }
 
-/// The object of this name as it was seen last.
-pub fn read(app: &App, name: &str) -> Result<Option<Application>> {
-    let Ok(name) = name.parse() else { return Ok(None) };
-    Ok(app.objects.application(&name)?)
+/// The application's object as it was seen last. Another tenant's of the same name is none.
+pub fn of(app: &App, deployed: &Deployed) -> Result<Option<Application>> {
+    let Ok(name) = deployed.name().parse() else { return Ok(None) };
+    let object = app.objects.application(&name)?;
+    Ok(object.filter(|object| of_tenant(object).is_ok_and(|of| of.is_none_or(|of| of == deployed.tenant))))
 }
 
 /// Answers as an object has them.
@@ -122,7 +123,10 @@ pub async fn project(app: &App, object: &Application) -> Result<std::result::Res
     let name = object.name().as_str();
     let chain = &object.spec.chain;
     let tenant = app.chains.find(chain).and_then(|entry| entry.view().owner());
-    let of = of_tenant(object);
+    let of = match of_tenant(object) {
+        Ok(of) => of,
+        Err(waits) => return Ok(Err(waits)),
+    };
     if let Some(row) = row(app, name).await? {
         let is_of_row = of.as_ref().is_none_or(|tenant| tenant.as_str() == row.tenant);
         let ended = row.state == "removed" && object.metadata.deletion_timestamp.is_none();
@@ -155,10 +159,17 @@ pub async fn project(app: &App, object: &Application) -> Result<std::result::Res
     Ok(row(app, name).await?.ok_or_else(|| name_taken(name)))
 }
 
-/// In a cluster the namespace says whose it is; in the home its chain does.
-fn of_tenant(object: &Application) -> Option<Name> {
-    let tenant = object.metadata.namespace.as_deref().and_then(crate::objects::cluster::tenant_of)?;
-    Some(crate::chains::console_name(&tenant))
+/// In a cluster the namespace says whose it is; in the home, where there is none, its chain does.
+fn of_tenant(object: &Application) -> std::result::Result<Option<Name>, Waits> {
+    let Some(namespace) = object.metadata.namespace.as_deref() else { return Ok(None) };
+    match crate::objects::cluster::tenant_of(namespace) {
+        Some(tenant) => Ok(Some(crate::chains::console_name(&tenant))),
+        None => Err(waits(
+            reason::INVALID_SPEC,
+            "metadata.namespace：应用须放在其租户的命名空间 tenant-<租户> 中",
+            "metadata.namespace: an application belongs into its tenant's namespace, tenant-<tenant>",
+        )),
+    }
 }
 
 /// The owner takes part in the tenant and the answers are the template's.
@@ -220,7 +231,7 @@ pub async fn delete(app: &App, principal: &Principal, name: &str, typed: &str) -
         .bind(name)
         .execute(&mut *tx)
         .await?;
-    if let Some(object) = read(app, name)? {
+    if let Some(object) = of(app, &deployed)? {
         match app.objects.delete(&object).await {
             Ok(_) | Err(ObjectError::Missing) => {}
             Err(error) => return Err(error.into()),

@@ -1,8 +1,8 @@
 //! The status of an Application object, for whoever reads objects instead of pages: steps, what is installed, and the conditions that
 //! `kubectl wait` knows. Made from what SQL says; equal input gives an equal status, so steady state costs no write.
 
-use super::Deployed;
 use super::upgrade::Upgrade;
+use super::{Deployed, object};
 use crate::app::App;
 use crate::time::now_ms;
 use operator_api::steps::{deployment, upgrade as upgrade_ids};
@@ -105,25 +105,25 @@ fn judged(
 
 /// Writes the status, if there is still an object. One that cannot be written is written at the next change: pages read SQL.
 pub async fn tell(app: &App, standing: &Standing<'_>) {
-    write(app, standing.deployed.name(), |before, object| status(before, object, standing, now_ms().unsigned_abs()))
-        .await;
+    let deployed = standing.deployed;
+    match object::of(app, deployed) {
+        Ok(Some(object)) => {
+            write(app, &object, |before| status(before, &object, standing, now_ms().unsigned_abs())).await;
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, application = deployed.name(), "an application's object couldn't be read"),
+    }
 }
 
 /// Writes why the object waits.
 pub async fn tell_waiting(app: &App, object: &Application, waits: &Waits) {
-    write(app, object.name().as_str(), |before, object| waiting(before, object, waits, now_ms().unsigned_abs())).await;
+    write(app, object, |before| waiting(before, object, waits, now_ms().unsigned_abs())).await;
 }
 
-async fn write(app: &App, name: &str, made: impl FnOnce(&ApplicationStatus, &Application) -> ApplicationStatus) {
-    let Ok(name) = name.parse() else { return };
-    let object = match app.objects.application(&name) {
-        Ok(Some(object)) => object,
-        Ok(None) => return,
-        Err(error) => return tracing::warn!(%error, application = %name, "an application's object couldn't be read"),
-    };
-    let new = made(&app.objects.application_status(&object), &object);
-    if let Err(error) = app.objects.report_application(&object, &new).await {
-        tracing::warn!(%error, application = %name, "an application's status couldn't be written");
+async fn write(app: &App, object: &Application, made: impl FnOnce(&ApplicationStatus) -> ApplicationStatus) {
+    let new = made(&app.objects.application_status(object));
+    if let Err(error) = app.objects.report_application(object, &new).await {
+        tracing::warn!(%error, application = %object.name(), "an application's status couldn't be written");
     }
 }
 

@@ -306,7 +306,7 @@ fn reason(app: &App, error: &crate::error::Error) -> Text {
 }
 
 async fn remove(app: &App, deployed: &Deployed) -> Result<()> {
-    let object = object::read(app, deployed.name())?;
+    let object = object::of(app, deployed)?;
     match steps::uninstall(app, deployed).await? {
         Ok(()) => {
             set_state(app, deployed.name(), "removed").await?;

@@ -12,7 +12,7 @@ use crate::chains::{Entry, View, console_name, member_token_hash};
 use crate::time::now_ms;
 use chain_plan::{Keys, Observed, ValidChain, chain_status, next, plan, validate_change};
 use operator_api::{Chain, ChainPhase, ChainStatus, Name, Text, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 

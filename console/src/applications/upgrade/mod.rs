@@ -209,7 +209,7 @@ async fn forget_changed_checks(tx: &mut Tx, old: &ResolvedTemplate, listed: &Lis
 /// Has the object say what is being carried out; one that was edited to an even higher version is left alone.
 pub async fn align_object(app: &App, to: &Deployed) -> Result<()> {
     let version = to.row.version.parse().map_err(|_| anyhow::anyhow!("a template's version is one"))?;
-    let Some(mut object) = object::read(app, to.name())? else { return Ok(()) };
+    let Some(mut object) = object::of(app, to)? else { return Ok(()) };
     if object.spec.version < version {
         object.spec.version = version;
         object.spec.answers = object::answers_json(to.resolved.answers());
@@ -226,7 +226,7 @@ pub async fn withdraw(app: &App, principal: &Principal, name: &str) -> Result<()
     };
     let both: Both = serde_json::from_str(json).map_err(anyhow::Error::from)?;
     // The object first: should the console end now, the upgrade is still there and can be withdrawn again.
-    if let Some(mut object) = object::read(app, name)? {
+    if let Some(mut object) = object::of(app, &deployed)? {
         object.spec.version = both.from.version.parse().map_err(|_| anyhow::anyhow!("a template's version is one"))?;
         object.spec.answers = object::answers_json(&both.from.answers);
         app.objects.replace(&object).await?;

@@ -157,7 +157,7 @@ async fn a_change_on_a_page_is_a_change_of_the_object_and_admission_has_the_last
     assert_eq!(answer.status, StatusCode::CONFLICT);
     assert!(answer.body.contains("the last backup is not proven"), "{}", answer.body);
     assert!(!answer.body.contains("denied the request"));
-    let refused: (i64,) = sqlx::query_as("select count(*) from audit where outcome = 'refused'")
+    let refused: (i64,) = sqlx::query_as("select count(*) from audit where result = 'refused'")
         .fetch_one(city.site.app.db.pool())
         .await
         .unwrap();
@@ -268,10 +268,12 @@ async fn an_application_that_cannot_be_carried_out_says_why_in_its_status() {
     let no = |reason: &str| ("False".to_owned(), reason.to_owned());
     city.api.put("applications", application("early", NAMESPACE, spec("nowhere", "letters")));
     city.api.put("applications", application("foreign", "tenant-other", spec("main", "letters")));
+    city.api.put("applications", application("stray", "default", spec("main", "letters")));
     city.api.put("applications", application("unknown", NAMESPACE, spec("main", "no-such-template")));
     city.api.put("applications", application("odd", NAMESPACE, json!({ "chian": "main" })));
     assert_eq!(until("no chain", || reason(NAMESPACE, "early")).await, no("WaitingForChain"));
     assert_eq!(until("another tenant's", || reason("tenant-other", "foreign")).await, no("WaitingForChain"));
+    assert_eq!(until("nobody's", || reason("default", "stray")).await, no("InvalidSpec"));
     assert_eq!(until("no template", || reason(NAMESPACE, "unknown")).await, no("WaitingForTemplate"));
     assert_eq!(until("it does not fit", || reason(NAMESPACE, "odd")).await, no("InvalidSpec"));
     city.api.put("applications", application("early", "tenant-other", spec("main", "letters")));
