@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use operator_api::ChainPhase;
 use serde_json::json;
 
 use crate::city::{City, VERSION, condition, sentences};
@@ -86,9 +87,10 @@ async fn steady_state_writes_nothing(city: &City) {
     const QUIET: Duration = Duration::from_secs(20);
     // What was begun is finished first. A height alone is reported late, so that a busy chain does not write all the time.
     let head = city.agree().await.height;
-    until("the status has the last height", Duration::from_secs(60), async || {
-        let reported = city.status().await?.height;
-        Ok(if reported == head { Ok(()) } else { Err(format!("{reported} instead of {head}")) })
+    until("the status has the last height and says idle", Duration::from_secs(90), async || {
+        let status = city.status().await?;
+        let settled = status.height == head && status.phase == ChainPhase::Idle;
+        Ok(if settled { Ok(()) } else { Err(sentences(&status)) })
     })
     .await;
     let (before, _) = until("a quiet moment", Duration::from_secs(60), async || {
