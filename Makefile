@@ -5,7 +5,7 @@ XDG_CACHE_HOME ?= $(HOME)/.cache
 export CARGO_TARGET_DIR ?= $(XDG_CACHE_HOME)/citychain/target
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop demo-reset test test-log test-without-template torture bench lint generate
+.PHONY: help setup demo demo-stop demo-reset test test-log test-without-template e2e images torture bench lint generate
 # `make lint test` is one after the other: both build in one folder.
 .NOTPARALLEL:
 
@@ -32,6 +32,12 @@ test-log:
 
 test-without-template:
 	@.make/test-without-template
+
+e2e:
+	@.make/e2e
+
+images:
+	@.make/images
 
 bench:
 	@.make/bench

@@ -34,6 +34,9 @@ pub struct Config {
     pub retention: Retention,
     #[serde(default)]
     pub sync: Sync,
+    /// SHA-256 of the text that it was read from.
+    #[serde(skip)]
+    pub text_hash: Option<Hash>,
 }
 
 fn here() -> PathBuf {
@@ -187,9 +190,14 @@ impl Config {
     /// Reads and checks a file; paths in the result are absolute or relative to the working directory.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let read = |source| ConfigError::Read { path: path.into(), source };
-        let text = std::fs::read_to_string(path).map_err(read)?;
+        Self::parse(&std::fs::read_to_string(path).map_err(read)?, path)
+    }
+
+    /// Checks a text that is, or will be, the file's.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let parse = |e: toml::de::Error| ConfigError::Parse { path: path.into(), reason: e.to_string() };
-        let mut config: Self = toml::from_str(&text).map_err(parse)?;
+        let mut config: Self = toml::from_str(text).map_err(parse)?;
+        config.text_hash = Some(Hash::of(text.as_bytes()));
         let base = path.parent().unwrap_or(Path::new("."));
         config.home = base.join(&config.home);
         config.genesis = base.join(&config.genesis);
@@ -226,7 +234,7 @@ impl Config {
 
     /// Without what a reload takes over: a difference here needs a restart.
     pub fn at_start(&self) -> Self {
-        Self { peers: Vec::new(), access: Access::default(), ..self.clone() }
+        Self { peers: Vec::new(), access: Access::default(), text_hash: None, ..self.clone() }
     }
 
     pub fn data_dir(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use chain_types::crypto::SigningKey;
@@ -136,13 +136,21 @@ pub fn new_key() -> Result<SigningKey, getrandom::Error> {
 /// Reads one seed; refuses files that others can read.
 pub fn load_key(path: &Path) -> Result<SigningKey, KeyError> {
     let failed = |source| KeyError::Read { path: path.into(), source };
-    if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+    let file = fs::metadata(path).map_err(failed)?;
+    if !is_private(file.permissions().mode(), file.uid() == rustix::process::geteuid().as_raw()) {
         return Err(KeyError::Permissions(path.into()));
     }
     let text = zeroize::Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
     let mut seed = zeroize::Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), seed.as_mut_slice()).map_err(|_| KeyError::Format(path.into()))?;
     Ok(SigningKey::from_seed(&seed))
+}
+
+/// Whether nobody but this process's user reads or writes the file. One that belongs to somebody else, as a mounted Secret
+/// does, can only be read through its group.
+fn is_private(mode: u32, is_own: bool) -> bool {
+    let others = if is_own { 0o077 } else { 0o037 };
+    mode & others == 0
 }
 
 /// Writes one seed, durably, into a new file.
@@ -157,6 +165,21 @@ pub fn save_key(path: &Path, key: &SigningKey) -> Result<(), KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_read_only_where_nobody_else_reads_or_writes_it() {
+        for (mode, is_own, private) in [
+            (0o100_600, true, true),
+            (0o100_400, true, true),
+            (0o100_640, true, false),
+            (0o100_604, true, false),
+            (0o100_440, false, true),
+            (0o100_460, false, false),
+            (0o100_444, false, false),
+        ] {
+            assert_eq!(is_private(mode, is_own), private, "{mode:o}, own: {is_own}");
+        }
+    }
 
     #[test]
     fn waiting_keys_take_over_and_a_crash_in_between_is_finished() {

@@ -2,13 +2,15 @@
 
 use crate::auth::limit::RateLimit;
 use crate::chains::Registry;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::db::Db;
 use crate::gateway::Gateway;
 use crate::http::assets::Web;
 use crate::http::page::Pages;
 use crate::live::{Live, Payload, Topic};
+use crate::objects::{Cluster, Objects};
 use crate::outbox::Outbox;
+use crate::provisioner::home::Home;
 use crate::reach::Reach;
 use crate::sealing::SealingKey;
 use crate::text::{Lang, Texts};
@@ -24,6 +26,8 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     pub config: Config,
     pub db: Db,
+    /// Where tenants, chains and applications are wanted.
+    pub objects: Objects,
     pub sealing: SealingKey,
     pub pages: Pages,
     pub live: Live,
@@ -52,12 +56,15 @@ impl Deref for App {
 impl App {
     /// Opens the database and parses every template and text; a mistake in any of them stops the start, not a page.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let sealing = SealingKey::read(&config.home.join("master.key"))?;
+        let (sealing, objects) = match config.mode {
+            Mode::Embedded => (SealingKey::read(&config.master_key)?, Objects::Home(Home::new(&config.home))),
+            Mode::Cluster => (SealingKey::read_mounted(&config.master_key)?, Objects::Cluster(Cluster::here().await?)),
+        };
         let db = Db::open(&config.database).await?;
-        Self::new(config, db, sealing)
+        Self::new(config, db, sealing, objects)
     }
 
-    pub fn new(config: Config, db: Db, sealing: SealingKey) -> anyhow::Result<Self> {
+    pub fn new(config: Config, db: Db, sealing: SealingKey, objects: Objects) -> anyhow::Result<Self> {
         let web = match &config.web {
             Some(folder) => Web::folder(folder.clone()),
             None => Web::built_in(),
@@ -66,6 +73,7 @@ impl App {
         Ok(Self(Arc::new(Parts {
             config,
             db,
+            objects,
             sealing,
             pages,
             live: Live::default(),

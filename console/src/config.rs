@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,15 @@ pub struct Settings {
     /// Folder that holds configuration, database, keys and chains
     #[arg(long, env = "CITYCHAIN_HOME", default_value = ".city", global = true)]
     pub home: PathBuf,
+    /// Configuration file, instead of the home's console.toml
+    #[arg(long, env = "CONSOLE_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+    /// File of the master key, instead of the home's master.key
+    #[arg(long, env = "CONSOLE_MASTER_KEY_FILE", global = true)]
+    pub master_key: Option<PathBuf>,
+    /// Where chains are made, instead of what the configuration says
+    #[arg(long, env = "CONSOLE_MODE", global = true)]
+    pub mode: Option<Mode>,
     /// Address to listen on, instead of the configuration's
     #[arg(long, env = "CONSOLE_LISTEN", global = true)]
     pub listen: Option<SocketAddr>,
@@ -34,6 +44,25 @@ pub struct Settings {
 pub struct Bilingual {
     pub zh: String,
     pub en: String,
+}
+
+/// Where the city's objects live and who carries them out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Files of the home; this process makes chains as processes of this machine.
+    #[default]
+    Embedded,
+    /// Custom resources of the Kubernetes cluster that the console runs in; the operator makes chains.
+    Cluster,
+}
+
+/// `[cluster]`: what only a console in a cluster needs.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClusterFile {
+    /// Versions of the node program that the operator has an image of: those that the form for a chain offers.
+    pub versions: BTreeSet<operator_api::Version>,
 }
 
 /// What the top bar says about this installation.
@@ -64,7 +93,9 @@ pub struct File {
     /// Validators listen on 127.<home_number>.<chain>.<n>; chosen free at the first start if absent.
     pub home_number: Option<u8>,
     pub environment: Environment,
+    pub mode: Mode,
     pub session: SessionLimits,
+    pub cluster: ClusterFile,
 }
 
 /// How long a session lives.
@@ -94,7 +125,9 @@ impl Default for File {
             city_name: "yunchuan".parse().expect("the default is a name"),
             home_number: None,
             environment: Environment::Demo,
+            mode: Mode::default(),
             session: SessionLimits::default(),
+            cluster: ClusterFile::default(),
         }
     }
 }
@@ -115,17 +148,32 @@ pub struct Config {
     pub city_name: operator_api::Name,
     pub home_number: Option<u8>,
     pub environment: Environment,
+    pub mode: Mode,
+    /// Versions of the node program that the cluster's operator can run.
+    pub versions: BTreeSet<operator_api::Version>,
+    pub master_key: PathBuf,
     pub session_idle_ms: i64,
     pub session_absolute_ms: i64,
     pub web: Option<PathBuf>,
 }
 
+impl Settings {
+    pub fn config_file(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| self.home.join("console.toml"))
+    }
+
+    pub fn master_key_file(&self) -> PathBuf {
+        self.master_key.clone().unwrap_or_else(|| self.home.join("master.key"))
+    }
+}
+
 impl Config {
-    /// Reads `<home>/console.toml` and applies flags and environment.
+    /// Reads `console.toml` and applies flags and environment.
     pub fn read(settings: &Settings) -> anyhow::Result<Self> {
-        let path = settings.home.join("console.toml");
+        let path = settings.config_file();
         let text = std::fs::read_to_string(&path).with_context(|| {
-            format!("no console home at {}: run `console init --home {0}` first", settings.home.display())
+            let (path, home) = (path.display(), settings.home.display());
+            format!("couldn't read {path}: run `console init --home {home}` first, or name the file with --config")
         })?;
         let file = parse(&text).with_context(|| format!("{} doesn't fit", path.display()))?;
         Self::decide(settings, file)
@@ -157,6 +205,9 @@ impl Config {
             city_name: file.city_name,
             home_number: file.home_number,
             environment: file.environment,
+            mode: settings.mode.unwrap_or(file.mode),
+            versions: file.cluster.versions,
+            master_key: settings.master_key_file(),
             session_idle_ms: i64::from(file.session.idle_minutes) * 60_000,
             session_absolute_ms: i64::from(file.session.absolute_hours) * 3_600_000,
             home: settings.home.clone(),
@@ -183,6 +234,7 @@ pub fn initial_text() -> String {
          # Absent: the file console.db beside this one.\n# database = \"postgres://console@localhost/console\"\n\n\
          # demo, sandbox or production: shown in the top bar.\nenvironment = \"demo\"\n\n\
          # The city in identifiers of chains: <city>.<tenant>.<chain>. Never change it once there are chains.\ncity_name = \"{}\"\n\n\
+         # embedded: chains are processes of this machine. cluster: custom resources of the Kubernetes cluster that the console runs in.\nmode = \"embedded\"\n\n\
          # Validators listen on 127.<home_number>.<chain>.<n>. Absent: a free number is chosen at the first start.\n# home_number = 77\n\n\
          [city]\nzh = \"{}\"\nen = \"{}\"\n\n\
          [session]\n# Minutes without a request, and hours after sign-in, at which a session ends.\nidle_minutes = {}\nabsolute_hours = {}\n",

@@ -59,7 +59,7 @@ pub async fn refresh(app: &App) {
             tracing::warn!(chain = %entry.name, %error, "the way to a chain couldn't be opened");
         }
     }
-    if app.chains.city().provisioning {
+    if app.chains.city().is_known {
         for way in app.reach.all() {
             if !entries.iter().any(|entry| entry.name.as_str() == way.chain.as_str()) {
                 app.reach.remove(way.chain.as_str());

@@ -46,11 +46,21 @@ impl SealingKey {
         Ok(Self(key))
     }
 
+    /// Of a file that only its owner can read.
     pub fn read(path: &Path) -> Result<Self, SealingError> {
+        Self::read_unless(path, 0o077)
+    }
+
+    /// Of a file on a volume of a pod: the pod's own group can read it, that is how volumes are mounted.
+    pub fn read_mounted(path: &Path) -> Result<Self, SealingError> {
+        Self::read_unless(path, 0o007)
+    }
+
+    fn read_unless(path: &Path, exposed: u32) -> Result<Self, SealingError> {
         let shown = path.display().to_string();
         let failed = |source| SealingError::Read { path: shown.clone(), source };
         let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
-        if mode & 0o077 != 0 {
+        if mode & exposed != 0 {
             return Err(SealingError::Exposed(shown));
         }
         let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
@@ -122,6 +132,17 @@ mod tests {
         }
         for length in 0..sealed.len() {
             assert!(key.open("api-key/1", &sealed[..length]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_mounted_key_may_be_read_by_the_pods_group_and_by_nobody_else() {
+        let (home, _) = key();
+        let path = home.path().join("master.key");
+        for (mode, alone, mounted) in [(0o600, true, true), (0o440, false, true), (0o444, false, false)] {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            let read = (SealingKey::read(&path).is_ok(), SealingKey::read_mounted(&path).is_ok());
+            assert_eq!(read, (alone, mounted), "{mode:o}");
         }
     }
 

@@ -1,15 +1,17 @@
 //! `console serve`: takes the home's lock, opens the database, listens, and stops in order when asked to.
 
 use crate::app::App;
-use crate::config::{Config, Settings};
-use crate::http;
+use crate::config::{Config, Mode, Settings};
+use crate::objects::Objects;
 use crate::provisioner::{self, home::Home, process};
+use crate::setup::pod;
+use crate::{cluster, http};
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,15 +20,28 @@ pub struct ServeOptions {
     /// Also stop every node when the console stops; otherwise chains go on and are adopted at the next start
     #[arg(long)]
     stop_nodes_on_exit: bool,
+    /// In a cluster: the first administrator's `username` and `password`, in one file or in a folder with a file for each (a mounted Secret);
+    /// used while there is no account yet
+    #[arg(long, env = "CONSOLE_ADMINISTRATOR_FILE")]
+    administrator: Option<PathBuf>,
 }
 
 /// Serves until SIGINT or SIGTERM.
 pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<()> {
     let config = Config::read(&settings)?;
+    if config.mode == Mode::Cluster {
+        pod::prepare_volume(&config)?;
+    }
     let _lock = lock(&config.home)?;
     let listener = listen(config.listen).await?;
     let app = App::open(config).await?;
-    provisioner::start(&app).await?;
+    match &app.objects {
+        Objects::Home(_) => provisioner::start(&app).await?,
+        Objects::Cluster(cluster) => {
+            pod::first_administrator(&app, options.administrator.as_deref()).await?;
+            cluster::start(&app, cluster.clone());
+        }
+    }
     crate::indexer::start(&app);
     crate::gateway::start(&app);
     crate::applications::start(&app);

@@ -34,14 +34,16 @@ async fn status(State(api): State<Shared>) -> Json<Status> {
     Json(api.status())
 }
 
-/// Takes over the tokens and the peers of the configuration file while the node runs. Everything else needs a restart,
-/// and the answer says so.
-async fn reload(State(api): State<Shared>) -> Result<Json<serde_json::Value>, ApiError> {
-    let config = Config::load(&api.config_path).map_err(|e| ApiError::bad_request(e.to_string()))?;
+/// Takes over the tokens and the peers of the configuration file while the node runs; of the body, if there is one: who
+/// mounts the file may be slow to replace it. Everything else needs a restart, and the answer says so.
+async fn reload(State(api): State<Shared>, text: String) -> Result<Json<serde_json::Value>, ApiError> {
+    let config = if text.is_empty() { Config::load(&api.config_path) } else { Config::parse(&text, &api.config_path) };
+    let config = config.map_err(|e| ApiError::bad_request(e.to_string()))?;
     let restart = config.at_start() != api.config.at_start();
     api.peers.set(&config.peers).await.map_err(|e| ApiError::bad_request(e.to_string()))?;
     api.gossip.set_peers(config.peers, &api.peer_key).map_err(|e| ApiError::bad_request(e.to_string()))?;
     *api.access.write().unwrap_or_else(std::sync::PoisonError::into_inner) = config.access;
+    *api.text_hash.write().unwrap_or_else(std::sync::PoisonError::into_inner) = config.text_hash;
     tracing::info!(restart_needed = restart, "configuration reloaded");
     Ok(Json(serde_json::json!({ "reloaded": ["access", "peers"], "restart_needed": restart })))
 }

@@ -23,9 +23,9 @@ use std::sync::{Arc, RwLock};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use chain_types::PublicKey;
 use chain_types::crypto::SigningKey;
 use chain_types::limits::MAX_TX_BYTES;
+use chain_types::{Hash, PublicKey};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tower_http::compression::CompressionLayer;
@@ -47,6 +47,8 @@ pub struct Api {
     config: Config,
     config_path: PathBuf,
     access: RwLock<Access>,
+    /// Of the configuration that was loaded last.
+    text_hash: RwLock<Option<Hash>>,
     consensus_key: PublicKey,
     started_ms: u64,
     ledger: Arc<Ledger>,
@@ -85,6 +87,7 @@ impl Api {
         Arc::new(Self {
             snapshots: Snapshots::new(config.clone(), ledger.clone(), heartbeat.clone()),
             access: RwLock::new(config.access.clone()),
+            text_hash: RwLock::new(config.text_hash),
             config: config.clone(),
             config_path,
             consensus_key: keys.consensus.public(),

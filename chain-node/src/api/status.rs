@@ -160,6 +160,7 @@ impl Api {
             peers: self.peers(),
             disk_free_bytes: crate::node::disk_free(&self.config).unwrap_or(0),
             newest_rules: chain_runtime::NEWEST_RULES,
+            config: *self.text_hash.read().unwrap_or_else(std::sync::PoisonError::into_inner),
         }
     }
 

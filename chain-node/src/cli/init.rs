@@ -140,6 +140,7 @@ impl Init {
             timeouts: Timeouts::default(),
             retention: Retention::default(),
             sync: Sync::default(),
+            text_hash: None,
         };
         fs::write(dir.join("node.toml"), toml::to_string_pretty(&config)?)?;
         Ok(())

@@ -25,6 +25,15 @@ impl Chain {
         Self { ledger: Ledger::open(store).unwrap(), key, _home: home }
     }
 
+    /// The same chain, its store read from disk again.
+    fn reopened(self) -> Self {
+        let Self { ledger, key, _home } = self;
+        let genesis = ledger.store().genesis().clone();
+        drop(ledger);
+        let store = Store::open(_home.path(), &genesis, 16).unwrap();
+        Self { ledger: Ledger::open(store).unwrap(), key, _home }
+    }
+
     fn anchor(&self, n: u64) -> Transaction {
         let digest = Value::Array(vec![Value::Bytes(Hash::of(&n.to_be_bytes()).0.to_vec())]);
         let call = Call {
@@ -138,6 +147,23 @@ fn records_are_proven_as_they_were_within_the_history() {
     }
     let missing = chain_types::state::key("chain", "identity", "account", b"nobody");
     assert_eq!(store.prove_state(&missing, 30).unwrap(), None);
+}
+
+#[test]
+fn what_only_older_heights_need_is_dropped_with_every_block_and_by_a_node_that_starts_anew() {
+    const HISTORY: u64 = 16;
+    let mut chain = Chain::new();
+    let key = chain.key.public();
+    for n in 0..90 {
+        if n % 30 == 29 {
+            chain = chain.reopened();
+        }
+        chain.commit(vec![chain.anchor(n)]);
+        let (height, oldest) = (chain.ledger.tip().height, chain.ledger.store().oldest_stale().unwrap().unwrap());
+        assert!(oldest + HISTORY > height, "at {height} there is still something of {oldest}");
+    }
+    let store = chain.ledger.store();
+    assert!(store.prove_state(&chain_types::state::account_key(&key), 90 - HISTORY + 1).unwrap().is_some());
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Store {
         let genesis = Genesis::from_bytes(&bytes).map_err(|e| damaged(&format!("genesis: {e}")))?;
         let fingerprint = genesis.fingerprint();
         let (genesis, retention) = (Arc::new(genesis), Arc::default());
-        let store = Self { db, genesis, fingerprint, history: u64::MAX, retention };
+        let store = Self { db, genesis, fingerprint, history: u64::MAX, stale_from: Arc::default(), retention };
         let format = store.meta("format")?.unwrap_or_default();
         store.check_identity(path, &format)?;
         Ok(store)

@@ -25,6 +25,7 @@ mod check_kept;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use chain_types::encoding::{Decode, Encode};
 use chain_types::{Fingerprint, Genesis};
@@ -89,6 +90,8 @@ pub struct Store {
     fingerprint: Fingerprint,
     /// Heights whose state can still be proven.
     history: u64,
+    /// No height before this one has stale rows left. Where to begin, not what to believe: 0 is always right.
+    stale_from: Arc<AtomicU64>,
     /// How long blocks stay, and where they go.
     retention: Arc<Retention>,
 }
@@ -119,7 +122,8 @@ impl Store {
             }
         }
         self.db.write(batch)?;
-        let store = Self { genesis: Arc::new(genesis.clone()), fingerprint: genesis.fingerprint(), ..self };
+        let (genesis, stale_from) = (Arc::new(genesis.clone()), Arc::default());
+        let store = Self { fingerprint: genesis.fingerprint(), genesis, stale_from, ..self };
         store.create()?;
         Ok(store)
     }
@@ -129,7 +133,7 @@ impl Store {
         let db = Arc::new(db);
         let fingerprint = genesis.fingerprint();
         let (genesis, retention) = (Arc::new(genesis.clone()), Arc::default());
-        let store = Self { db, genesis, fingerprint, history, retention };
+        let store = Self { db, genesis, fingerprint, history, stale_from: Arc::default(), retention };
         match store.meta("format")? {
             Some(bytes) => store.check_identity(path, &bytes)?,
             None => store.create()?,
@@ -148,7 +152,7 @@ impl Store {
         let genesis = Genesis::from_bytes(&bytes).map_err(|e| StoreError::Damaged(format!("genesis: {e}")))?;
         let fingerprint = genesis.fingerprint();
         let (genesis, retention) = (Arc::new(genesis), Arc::default());
-        let store = Self { db, genesis, fingerprint, history: 256, retention };
+        let store = Self { db, genesis, fingerprint, history: 256, stale_from: Arc::default(), retention };
         let format = store.meta("format")?.unwrap_or_default();
         store.check_identity(path, &format)?;
         Ok(store)

@@ -65,7 +65,7 @@ impl Staging {
         std::fs::create_dir_all(path).map_err(|e| StoreError::Write(format!("{}: {e}", path.display())))?;
         let (db, retention) = (Arc::new(columns::open(path)?), Arc::default());
         let (fingerprint, genesis) = (genesis.fingerprint(), Arc::new(genesis.clone()));
-        let store = Store { db, genesis, fingerprint, history: 256, retention };
+        let store = Store { db, genesis, fingerprint, history: 256, stale_from: Arc::default(), retention };
         let manifest = match (manifest, store.meta("snapshot")?) {
             (Some(manifest), _) => manifest,
             (None, Some(bytes)) => Manifest::from_bytes(&bytes).map_err(|e| damaged(&format!("snapshot: {e}")))?,

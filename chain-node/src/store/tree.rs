@@ -1,6 +1,8 @@
 //! The state tree (`jmt`) over RocksDB: version = height. Blocks that change nothing write no tree at all; which version
 //! holds after a height stands in its roots.
 
+use std::sync::atomic::Ordering;
+
 use anyhow::anyhow;
 use chain_runtime::state::Changes;
 use chain_types::Hash;
@@ -64,6 +66,8 @@ fn broken(e: anyhow::Error) -> StoreError {
 /// What a stale row points at.
 const STALE_NODE: u8 = 0;
 const STALE_VALUE: u8 = 1;
+/// Stale rows dropped within one block's write.
+const STALE_ROWS_PER_BLOCK: usize = 20_000;
 
 impl Store {
     /// Stages the changes of a height: values, tree nodes, and what they make stale. Gives the new root, or none if
@@ -140,11 +144,16 @@ impl Store {
     /// ever comes.
     pub(super) fn stage_prune(&self, batch: &mut WriteBatch, height: u64) -> Result<(), StoreError> {
         let Some(last) = height.checked_sub(self.history) else { return Ok(()) };
-        let rows = self.db.iterator_cf(self.cf(Column::Stale)?, IteratorMode::Start);
-        for row in rows.take(20_000) {
+        // Not from the beginning: what the blocks before dropped lies there as so many tombstones, and every block would
+        // step over all of them until a compaction takes them away.
+        let mut first = self.stale_from.load(Ordering::Relaxed);
+        let from = height_key(first);
+        let rows = self.db.iterator_cf(self.cf(Column::Stale)?, IteratorMode::From(&from, Direction::Forward));
+        for row in rows.take(STALE_ROWS_PER_BLOCK) {
             let (key, _) = row?;
             let since = key.get(..8).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
-            if since.ok_or_else(|| damaged("stale row"))? > last {
+            first = since.ok_or_else(|| damaged("stale row"))?;
+            if first > last {
                 break;
             }
             let target = key.get(9..).unwrap_or_default();
@@ -155,7 +164,15 @@ impl Store {
             }
             self.delete(batch, Column::Stale, &key)?;
         }
+        self.stale_from.store(first, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// The first height that has something left to drop.
+    #[cfg(test)]
+    pub(crate) fn oldest_stale(&self) -> Result<Option<u64>, StoreError> {
+        let row = self.db.iterator_cf(self.cf(Column::Stale)?, IteratorMode::Start).next().transpose()?;
+        Ok(row.and_then(|(key, _)| Some(u64::from_be_bytes(key.get(..8)?.try_into().ok()?))))
     }
 
     /// A record as it was after a height within the history, and its path to that height's state root.

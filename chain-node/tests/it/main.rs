@@ -18,6 +18,7 @@ mod partition;
 mod past;
 mod pruning;
 mod ready;
+mod reload;
 mod rules;
 mod scale;
 mod sets;

@@ -47,6 +47,9 @@ pub struct Status {
     /// The newest execution rules that its version carries out; 0 of a version that does not say.
     #[serde(default)]
     pub newest_rules: u32,
+    /// SHA-256 of the text of the configuration that was loaded last, at the start or by a reload.
+    #[serde(default)]
+    pub config: Option<Hash>,
 }
 
 /// Whether blocks come as they should.

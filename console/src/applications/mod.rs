@@ -10,6 +10,7 @@ pub mod object;
 pub mod people;
 pub mod public;
 pub mod records;
+pub mod report;
 pub mod scans;
 pub mod shown;
 mod steplist;

@@ -1,5 +1,7 @@
-//! The Application object in the home, `applications/<name>.yaml`: what is wanted. Writes and reads it; carries nothing out.
+//! The Application object: what is wanted, by a click or by whoever writes objects. Stores and reads it, and judges whether it can be carried
+//! out; carries nothing out.
 
+use super::report::Waits;
 use super::{Row, row, template_text};
 use crate::app::App;
 use crate::audit::{self, Actor, Entry};
@@ -10,14 +12,13 @@ use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::gateway::keys::{self, NewKey};
 use crate::names::Name;
-use crate::provisioner::home::{self, FileError, Home};
+use crate::objects::ObjectError;
 use crate::text::Message;
 use crate::time::now_ms;
-use chain_types::manifest::{Answer, Answers};
+use chain_types::manifest::{Answer, Answers, AppTemplate};
 use operator_api::steps::deployment;
-use operator_api::{Application, ApplicationSpec, Step, Time};
+use operator_api::{Application, ApplicationSpec, Step, Time, reason};
 use serde_json::{Value as Json, json};
-use std::path::PathBuf;
 
 /// What a person wants deployed.
 pub struct Wanted<'a> {
@@ -28,46 +29,6 @@ pub struct Wanted<'a> {
     pub listed: &'a Listed,
     pub answers: Answers,
     pub sample_data: bool,
-}
-
-fn folder(app: &App) -> PathBuf {
-    Home::new(&app.config.home).root().join("applications")
-}
-
-fn path(app: &App, name: &str) -> PathBuf {
-    folder(app).join(format!("{name}.yaml"))
-}
-
-pub fn status_path(app: &App, name: &str) -> PathBuf {
-    folder(app).join(format!("{name}.status.json"))
-}
-
-/// Names of all objects.
-pub fn names(app: &App) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder(app)) else { return Vec::new() };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names
-        .filter_map(|name| name.strip_suffix(".yaml").map(str::to_owned))
-        .filter(|name| !name.starts_with('.'))
-        .collect()
-}
-
-pub fn read(app: &App, name: &str) -> Result<Option<Application>, FileError> {
-    let path = path(app, name);
-    let Some(text) = home::read(&path)? else { return Ok(None) };
-    let Ok(parsed) = name.parse() else { return Ok(None) };
-    home::parse_object(&path, &parsed, &text).map(Some)
-}
-
-pub fn write(app: &App, object: &Application) -> Result<(), FileError> {
-    home::write(&path(app, object.name().as_str()), home::object_text(object)?.as_bytes())
-}
-
-/// The application is uninstalled and nothing more is wanted.
-pub fn remove(app: &App, name: &str) {
-    // Gone already is as good; a crash in between finds a removed row and tries again.
-    let _ = std::fs::remove_file(path(app, name));
-    let _ = std::fs::remove_file(status_path(app, name));
 }
 
 /// Writes the object, its row and its API key. The rows first, in one transaction with their audit rows: should the file not follow, the
@@ -104,10 +65,21 @@ pub async fn create(app: &App, principal: &Principal, wanted: Wanted<'_>) -> Res
     let key = NewKey { name: wanted.name.to_string(), ..NewKey::offered(wanted.owner.as_str()) };
     let (_, secret) = keys::create_within(app, &mut tx, principal, &key).await?;
     super::calls::keep_key(app, &mut tx, wanted.name.as_str(), &secret).await?;
-    write(app, &object).map_err(anyhow::Error::from)?;
+    match app.objects.create(&object_name(&wanted.tenant), &object).await {
+        Ok(_) => {}
+        Err(ObjectError::Taken) => return Err(Error::field("name", Message::new("application-name-taken"))),
+        Err(ObjectError::Refused(sentence)) => return Err(Error::field("", Message::Plain(sentence))),
+        Err(error) => return Err(error.into()),
+    }
     tx.commit().await?;
     super::worker::wake();
     Ok(())
+}
+
+/// The object of this name as it was seen last.
+pub fn read(app: &App, name: &str) -> Result<Option<Application>> {
+    let Ok(name) = name.parse() else { return Ok(None) };
+    Ok(app.objects.application(&name)?)
 }
 
 /// Answers as an object has them.
@@ -145,21 +117,93 @@ async fn insert(tx: &mut Tx, object: &Application, tenant: &Name, manifest: &str
     Ok(())
 }
 
-/// The row of an object; made if a person wrote the file by hand. `None` if its chain or template is not there (yet).
-pub async fn project(app: &App, object: &Application) -> Result<Option<Row>> {
+/// The row of an object; made if a person wrote the object by hand. Otherwise why it is not carried out (yet).
+pub async fn project(app: &App, object: &Application) -> Result<std::result::Result<Row, Waits>> {
     let name = object.name().as_str();
+    let chain = &object.spec.chain;
+    let tenant = app.chains.find(chain).and_then(|entry| entry.view().owner());
+    let of = of_tenant(object);
     if let Some(row) = row(app, name).await? {
-        return Ok(Some(row));
+        let is_of_row = of.as_ref().is_none_or(|tenant| tenant.as_str() == row.tenant);
+        let ended = row.state == "removed" && object.metadata.deletion_timestamp.is_none();
+        return Ok(if is_of_row && !ended { Ok(row) } else { Err(name_taken(name)) });
     }
-    let Some(entry) = app.chains.find(&object.spec.chain) else { return Ok(None) };
-    let Some(tenant) = entry.view().owner() else { return Ok(None) };
-    let Some(text) = template_text(app, object.spec.template.as_str(), &object.spec.version.to_string()) else {
-        return Ok(None);
+    // A chain of another tenant does not exist for this one.
+    let Some(tenant) = tenant.filter(|tenant| of.as_ref().is_none_or(|own| own == tenant)) else {
+        return Ok(Err(waits(
+            reason::WAITING_FOR_CHAIN,
+            format!("本租户没有名为 {chain} 的链；链开通后将自动安装。"),
+            format!("The tenant has no chain `{chain}`; the application is installed once there is one."),
+        )));
     };
+    let (template, version) = (&object.spec.template, object.spec.version);
+    let Some(text) = template_text(app, template.as_str(), &version.to_string()) else {
+        return Ok(Err(waits(
+            reason::WAITING_FOR_TEMPLATE,
+            format!("应用目录中没有模板 {template} 的 {version} 版。"),
+            format!("The catalog has no template `{template}` of version {version}."),
+        )));
+    };
+    if let Err(waits) = fits(app, &tenant, object, &text) {
+        return Ok(Err(waits));
+    }
+    // Before anything is done on a chain: an object that vanishes at once would leave it installed.
+    app.objects.hold_application(object).await?;
     let mut tx = app.db.write().await?;
     insert(&mut tx, object, &tenant, &text, "").await?;
     tx.commit().await?;
-    row(app, name).await
+    Ok(row(app, name).await?.ok_or_else(|| name_taken(name)))
+}
+
+/// In a cluster the namespace says whose it is; in the home its chain does.
+fn of_tenant(object: &Application) -> Option<Name> {
+    let tenant = object.metadata.namespace.as_deref().and_then(crate::objects::cluster::tenant_of)?;
+    Some(crate::chains::console_name(&tenant))
+}
+
+/// The owner takes part in the tenant and the answers are the template's.
+fn fits(app: &App, tenant: &Name, object: &Application, text: &str) -> std::result::Result<(), Waits> {
+    let invalid = |zh: String, en: String| Err(waits(reason::INVALID_SPEC, zh, en));
+    let owner = &object.spec.owner;
+    let city = app.chains.city();
+    let known = city.tenants.get(&object_name(tenant));
+    if known.is_none_or(|tenant| !tenant.object.spec.organisations.iter().any(|own| own.id == *owner)) {
+        return invalid(
+            format!("spec.owner：{owner} 不是本租户的机构"),
+            format!("spec.owner: `{owner}` is not an organisation of the tenant"),
+        );
+    }
+    let answers = serde_json::from_value::<Answers>(Json::Object(object.spec.answers.clone()));
+    let answers = match answers {
+        Ok(answers) => answers,
+        Err(error) => return invalid(format!("spec.answers：{error}"), format!("spec.answers: {error}")),
+    };
+    let template: AppTemplate = match serde_yaml_ng::from_str(text) {
+        Ok(template) => template,
+        Err(error) => return invalid(format!("模板无法读取：{error}"), format!("the template can't be read: {error}")),
+    };
+    match template.resolve(&answers) {
+        Ok(_) => Ok(()),
+        Err(faults) => {
+            let first = faults.into_iter().next();
+            let (zh, en) = first.map(|fault| (fault.reason.zh, fault.reason.en)).unwrap_or_default();
+            invalid(format!("spec.answers：{zh}"), format!("spec.answers: {en}"))
+        }
+    }
+}
+
+fn waits(reason: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Waits {
+    Waits { reason, sentence: operator_api::Text::new(zh, en) }
+}
+
+pub fn name_taken(name: &str) -> Waits {
+    waits(
+        reason::NAME_TAKEN,
+        format!("{name} 已被（或曾被）本市的另一个应用使用，其历史须保持可查；请换一个名称。"),
+        format!(
+            "`{name}` is or was another application of the city, whose history stays readable; choose another name."
+        ),
+    )
 }
 
 /// Asks for removal: the worker uninstalls and then takes the finalizer, and the file, away.
@@ -176,9 +220,11 @@ pub async fn delete(app: &App, principal: &Principal, name: &str, typed: &str) -
         .bind(name)
         .execute(&mut *tx)
         .await?;
-    if let Some(mut object) = read(app, name).map_err(anyhow::Error::from)? {
-        object.metadata.deletion_timestamp = Some(Time::from_ms(now_ms().unsigned_abs()));
-        write(app, &object).map_err(anyhow::Error::from)?;
+    if let Some(object) = read(app, name)? {
+        match app.objects.delete(&object).await {
+            Ok(_) | Err(ObjectError::Missing) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     tx.commit().await?;
     super::worker::wake();

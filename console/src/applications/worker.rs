@@ -1,6 +1,7 @@
 //! Watches the Application objects and carries each out, step by step, in a task of its own. What is done stands in SQL before the next step
 //! begins, so a console that starts again goes on where it was; pages are told of every change.
 
+use super::report::{self, Standing, Waits};
 use super::steps::{self, Report};
 use super::upgrade::{self, Upgrade};
 use super::{Deployed, Row, object, row};
@@ -9,13 +10,16 @@ use crate::error::Result;
 use crate::live::{Payload, Topic};
 use crate::time::now_ms;
 use operator_api::steps::{deployment, upgrade as upgrade_ids};
-use operator_api::{Application, ApplicationStatus, Step, StepState, Text};
+use operator_api::{Name, Step, StepState, Text, reason};
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
+
+/// How long until a chain that refused to uninstall is asked again.
+const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 
 static WAKE: Notify = Notify::const_new();
 
@@ -31,10 +35,12 @@ pub fn start(app: &App) {
 }
 
 async fn watch(app: App) {
-    let mut running: HashMap<String, JoinHandle<()>> = HashMap::new();
+    let mut running: HashMap<Name, JoinHandle<()>> = HashMap::new();
     loop {
         running.retain(|_, task| !task.is_finished());
-        for name in object::names(&app) {
+        // Of a chain that is not known yet nobody can say that it is gone.
+        let names = if app.chains.city().is_known { app.objects.application_names() } else { Vec::new() };
+        for name in names {
             if running.contains_key(&name) {
                 continue;
             }
@@ -58,20 +64,31 @@ async fn watch(app: App) {
 }
 
 /// The row of an object that asks for work.
-async fn wanted(app: &App, name: &str) -> Result<Option<Row>> {
-    let object: Option<Application> = object::read(app, name).map_err(anyhow::Error::from)?;
-    let Some(object) = object else { return Ok(None) };
-    let Some(mut row) = object::project(app, &object).await? else { return Ok(None) };
+async fn wanted(app: &App, name: &Name) -> Result<Option<Row>> {
+    let Some(object) = app.objects.application(name)? else { return Ok(None) };
+    let going = object.metadata.deletion_timestamp.is_some();
+    let mut row = match object::project(app, &object).await? {
+        Ok(row) => row,
+        Err(waits) => {
+            // Nothing of it is on a chain, so nothing keeps it.
+            if going {
+                app.objects.release_application(&object).await?;
+            } else {
+                report::tell_waiting(app, &object, &waits).await;
+            }
+            return Ok(None);
+        }
+    };
     if row.state == "removed" {
-        object::remove(app, name);
+        app.objects.release_application(&object).await?;
         return Ok(None);
     }
-    if object.metadata.deletion_timestamp.is_some() && row.state != "removing" {
-        set_state(app, name, "removing").await?;
+    if going && row.state != "removing" {
+        set_state(app, name.as_str(), "removing").await?;
         row.state = "removing".to_owned();
     }
     if row.state == "ready" && upgrade::of_object(app, &row, &object).await? {
-        return self::row(app, name).await;
+        return self::row(app, name.as_str()).await;
     }
     Ok(matches!(row.state.as_str(), "deploying" | "upgrading" | "removing").then_some(row))
 }
@@ -147,6 +164,8 @@ impl Progress<'_> {
         .execute(self.app.db.pool())
         .await?;
         self.tell(state);
+        let (deployed, upgrade) = (self.deployed, self.upgrade);
+        report::tell(self.app, &Standing { deployed, upgrade, steps: &self.steps, state }).await;
         Ok(())
     }
 
@@ -206,18 +225,16 @@ async fn deploy(app: &App, deployed: Deployed) -> Result<()> {
     if !all_steps(&mut progress).await? {
         return Ok(());
     }
-    write_status(app, &deployed, &progress.steps);
     progress.save("ready").await
 }
 
 /// From the version in force to the higher one. What both versions are stays written until the last step is done.
 async fn carry_out_upgrade(app: &App, upgrade: &Upgrade, steps: Vec<Step>) -> Result<()> {
-    upgrade::align_object(app, &upgrade.to)?;
+    upgrade::align_object(app, &upgrade.to).await?;
     let mut progress = Progress { app, deployed: &upgrade.to, upgrade: Some(upgrade), steps };
     if !all_steps(&mut progress).await? {
         return Ok(());
     }
-    write_status(app, &upgrade.to, &progress.steps);
     progress.save("ready").await
 }
 
@@ -288,37 +305,25 @@ fn reason(app: &App, error: &crate::error::Error) -> Text {
     }
 }
 
-/// The status beside the object, for whoever reads the home; the pages read SQL.
-fn write_status(app: &App, deployed: &Deployed, steps: &[Step]) {
-    let public = super::public::pages(deployed).next().map(|(_, page)| page.route.clone());
-    let took = |step: &&Step| matches!(step.id.as_str(), deployment::INSTALL | upgrade_ids::UPGRADE);
-    let install = steps.iter().find(took).and_then(|step| step.link.as_ref());
-    let status = ApplicationStatus {
-        observed_generation: 1,
-        steps: steps.to_vec(),
-        installed_version: deployed.row.version.parse().ok(),
-        install_transaction: install.and_then(|link| link.rsplit('/').next()).map(str::to_owned),
-        public_path: public,
-        ..ApplicationStatus::default()
-    };
-    if let Err(error) = crate::provisioner::home::write_json(&object::status_path(app, deployed.name()), &status) {
-        tracing::warn!(%error, "an application's status couldn't be written");
-    }
-}
-
 async fn remove(app: &App, deployed: &Deployed) -> Result<()> {
+    let object = object::read(app, deployed.name())?;
     match steps::uninstall(app, deployed).await? {
         Ok(()) => {
             set_state(app, deployed.name(), "removed").await?;
-            object::remove(app, deployed.name());
+            if let Some(object) = &object {
+                app.objects.release_application(object).await?;
+            }
         }
-        Err(reason) => {
-            tracing::error!(application = %deployed.name(), reason = %reason.en, "the chain refused to uninstall an application");
-            set_state(app, deployed.name(), "failed").await?;
+        Err(sentence) => {
+            tracing::error!(application = %deployed.name(), reason = %sentence.en, "the chain refused to uninstall an application");
             // The wish is withdrawn: the application is still there, and its page says so.
-            if let Some(mut object) = object::read(app, deployed.name()).map_err(anyhow::Error::from)? {
-                object.metadata.deletion_timestamp = None;
-                object::write(app, &object).map_err(anyhow::Error::from)?;
+            let withdrawn = object.as_ref().map(|object| app.objects.keep_application(object)).transpose()?;
+            if withdrawn.unwrap_or(true) {
+                set_state(app, deployed.name(), "failed").await?;
+            } else if let Some(object) = &object {
+                // It stands in the object, and is asked of the chain again: what it objects to may be settled by then.
+                report::tell_waiting(app, object, &Waits { reason: reason::STEP_FAILED, sentence }).await;
+                tokio::time::sleep(REFUSED_PAUSE).await;
             }
         }
     }

@@ -1,8 +1,12 @@
-//! What the console knows of the city's chains right now. The provisioner fills it, pages and the gateway read it; nothing here is
-//! stored, and nothing is decided.
+//! What the console knows of the city's chains right now. The local provisioner or the follower of a cluster's objects fills it, pages and
+//! the gateway read it; nothing here is stored, and nothing is decided.
 
 mod access;
 mod events;
+pub mod incidents;
+pub mod report;
+pub mod spec;
+pub mod tenants;
 
 pub use access::{Client, NodeError, client, member_token_hash};
 pub use events::{Event, add as add_event, newest as newest_events};
@@ -34,10 +38,10 @@ pub struct City {
     /// Node programs that can be started here.
     pub versions: BTreeSet<Version>,
     pub build: Option<Build>,
-    /// Files of the home that do not fit, in words.
+    /// Objects that do not fit, in words.
     pub problems: Vec<Text>,
-    /// The local provisioner runs in this process.
-    pub provisioning: bool,
+    /// Every chain that there is stands in the registry: one that does not is gone.
+    pub is_known: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -144,6 +148,16 @@ impl Entry {
 
     pub fn set(&self, view: View) {
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+
+    /// Takes over the object as it was just stored, unless whoever looks after the chain has a later one already.
+    pub fn stored(&self, object: Chain) {
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let known = view.object.as_ref().map(|known| &known.metadata);
+        if known.is_none_or(|known| known.generation <= object.metadata.generation) {
+            let deleting = object.metadata.deletion_timestamp.is_some();
+            *view = Arc::new(View { object: Some(object), deleting, ..(**view).clone() });
+        }
     }
 }
 

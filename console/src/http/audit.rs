@@ -1,5 +1,6 @@
 //! The audit log: pages, CSV, and a check of the whole chain of rows.
 
+use super::download;
 use super::extract::{Path, Query, View};
 use super::middleware::percent_encode;
 use crate::app::App;
@@ -12,8 +13,7 @@ use crate::service::tenants;
 use crate::text::Message;
 use crate::time;
 use axum::Router;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
@@ -76,9 +76,7 @@ fn query_text(filter: &Filter) -> String {
 
 async fn csv(view: View, principal: Principal, Query(filter): Query<Filter>) -> Result<Response> {
     let csv = audit_log::csv(&view.app, &principal, &filter).await?;
-    let name = format!("attachment; filename=\"audit-{}.csv\"", time::local_date(time::now_ms()));
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], csv)
-        .into_response())
+    Ok(download::file(&format!("audit-{}.csv", time::local_date(time::now_ms())), download::CSV, csv))
 }
 
 /// Anchors the log's end on the city chain.
@@ -88,7 +86,7 @@ async fn anchor(view: View, principal: Principal) -> Result<Response> {
 }
 
 async fn evidence(view: View, principal: Principal, Path(root): Path<String>) -> Result<Response> {
-    Ok(super::api::evidence_file(audit_anchor::evidence(&view.app, &principal, &root).await?))
+    Ok(download::evidence(audit_anchor::evidence(&view.app, &principal, &root).await?))
 }
 
 async fn check(view: View, principal: Principal) -> Result<Response> {

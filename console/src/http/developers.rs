@@ -1,6 +1,6 @@
 //! Pages for developers: quick start, API keys, request log, reference.
 
-use super::api::evidence_file;
+use super::download;
 use super::extract::{Form, Path, Query, View};
 use super::middleware::percent_encode;
 use crate::app::App;
@@ -79,7 +79,7 @@ async fn live(view: View, principal: Principal, Query(chosen): Query<Chosen>) ->
 }
 
 async fn evidence(view: View, principal: Principal, Path(id): Path<String>) -> Result<Response> {
-    Ok(evidence_file(developers::evidence(&view.app, &principal, &id).await?))
+    Ok(download::evidence(developers::evidence(&view.app, &principal, &id).await?))
 }
 
 async fn list(view: View, principal: Principal) -> Result<Response> {

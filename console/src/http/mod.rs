@@ -11,6 +11,7 @@ mod catalog;
 mod chains;
 pub mod cookie;
 mod developers;
+mod download;
 mod events;
 pub mod extract;
 mod gallery;

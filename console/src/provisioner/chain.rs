@@ -4,13 +4,15 @@
 use super::addresses::Numbers;
 use super::hands::Hands;
 use super::home::{self, Home};
-use super::{keys, process, tenants};
+use super::{keys, process};
 use crate::app::App;
+use crate::chains::report::gone;
+use crate::chains::spec::{field_in_words, parse};
 use crate::chains::{Entry, View, console_name, member_token_hash};
 use crate::time::now_ms;
-use chain_plan::{Context, FieldError, Keys, Observed, ValidChain, chain_status, next, plan, validate_change};
-use operator_api::{Chain, ChainPhase, ChainStatus, Name, Text, Time, Usage};
-use std::collections::{BTreeMap, BTreeSet};
+use chain_plan::{Keys, Observed, ValidChain, chain_status, next, plan, validate_change};
+use operator_api::{Chain, ChainPhase, ChainStatus, Name, Text, Time};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -221,7 +223,7 @@ impl Hands {
             return Pass::Again(Duration::from_secs(2));
         }
         self.app.chains.remove(&self.chain);
-        self.gone();
+        gone(&self.app, &self.entry);
         Pass::Deleted
     }
 }
@@ -234,57 +236,4 @@ fn pause(acted: bool, phase: ChainPhase) -> Duration {
         (false, ChainPhase::Provisioning | ChainPhase::Starting) => Duration::from_millis(150),
         (false, _) => Duration::from_millis(500),
     }
-}
-
-/// The object's spec judged against its tenant and the city as they are now. A chain that exists may wait for its node program, so
-/// its own version counts as available.
-pub fn parse(app: &App, object: &Chain) -> Result<ValidChain, Vec<FieldError>> {
-    parse_with(app, object, true)
-}
-
-/// The same for a chain that is asked for: its version must be there.
-pub fn parse_new(app: &App, object: &Chain) -> Result<ValidChain, Vec<FieldError>> {
-    parse_with(app, object, false)
-}
-
-fn parse_with(app: &App, object: &Chain, exists: bool) -> Result<ValidChain, Vec<FieldError>> {
-    let city = app.chains.city();
-    let Some(tenant) = city.tenants.get(&object.spec.tenant) else {
-        let tenant = &object.spec.tenant;
-        return Err(vec![FieldError {
-            field: "spec.tenant".to_owned(),
-            reason: Text::new(format!("没有名为 {tenant} 的租户"), format!("there is no tenant `{tenant}`")),
-        }]);
-    };
-    let mut versions: BTreeSet<_> = city.versions.clone();
-    if exists {
-        versions.insert(object.spec.version);
-    }
-    let others: BTreeMap<Name, Name> = app
-        .chains
-        .all()
-        .iter()
-        .filter(|entry| entry.name != *object.name() || !exists)
-        .filter_map(|entry| Some((entry.name.clone(), entry.view().object.as_ref()?.spec.tenant.clone())))
-        .collect();
-    let used: Usage = tenants::usage_but(app, &object.spec.tenant, exists.then_some(object.name()));
-    let created_ms = object.metadata.creation_timestamp.map_or(0, Time::ms);
-    ValidChain::parse(
-        object.name(),
-        &object.spec,
-        &Context {
-            city: &app.config.city_name,
-            tenant_name: &object.spec.tenant,
-            tenant: &tenant.object.spec,
-            other_chains: &others,
-            used,
-            versions: &versions,
-            created_ms,
-        },
-    )
-}
-
-/// "spec.version: …"
-pub fn field_in_words(error: &FieldError) -> Text {
-    Text::new(format!("{}：{}", error.field, error.reason.zh), format!("{}: {}", error.field, error.reason.en))
 }

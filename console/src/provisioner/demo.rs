@@ -3,6 +3,7 @@
 
 use super::home::{self, Home};
 use super::tenants;
+use crate::objects::tenant::{self as new_tenant, CHAIN_TITLE_EN, CHAIN_TITLE_ZH};
 use crate::time::now_ms;
 use operator_api::{
     Chain, ChainSpec, ChainState, Governance, Membership, Name, Organisation, Resources, Tenant, Text, Time,
@@ -22,9 +23,6 @@ struct Planned {
 
 /// The organisation that runs the platform in every tenant.
 pub const PLATFORM: (&str, &str, &str) = ("data-bureau", "市大数据局", "Big-data Bureau");
-/// Annotations of a tenant: what the form for its chain is prefilled with.
-pub const CHAIN_TITLE_ZH: &str = "citychain.dev/chain-title-zh";
-pub const CHAIN_TITLE_EN: &str = "citychain.dev/chain-title-en";
 
 const CITY: &[Planned] = &[
     Planned {
@@ -96,9 +94,9 @@ pub fn write_missing(home: &Home) -> anyhow::Result<()> {
 fn tenant(planned: &Planned, name: Name) -> anyhow::Result<Tenant> {
     let mut organisations: Vec<Organisation> = Vec::new();
     for (id, zh, en) in planned.organisations {
-        organisations.push(tenants::organisation(id.parse()?, Text::new(*zh, *en)));
+        organisations.push(new_tenant::organisation(id.parse()?, Text::new(*zh, *en)));
     }
-    let mut object = tenants::object(name, Text::new(planned.title.0, planned.title.1), organisations);
+    let mut object = new_tenant::object(name, Text::new(planned.title.0, planned.title.1), organisations);
     let (zh, en) = planned.chain_title;
     object.metadata.annotations =
         BTreeMap::from([(CHAIN_TITLE_ZH.to_owned(), zh.to_owned()), (CHAIN_TITLE_EN.to_owned(), en.to_owned())]);

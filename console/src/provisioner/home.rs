@@ -47,6 +47,14 @@ impl Home {
         self.tenants().join(format!("{tenant}.status.json"))
     }
 
+    pub fn application(&self, application: &Name) -> PathBuf {
+        self.0.join("applications").join(format!("{application}.yaml"))
+    }
+
+    pub fn application_status(&self, application: &Name) -> PathBuf {
+        self.0.join("applications").join(format!("{application}.status.json"))
+    }
+
     pub fn chains(&self) -> PathBuf {
         self.0.join("chains")
     }
@@ -114,6 +122,12 @@ impl Home {
     /// Tenants that have an object.
     pub fn tenant_names(&self) -> BTreeSet<Name> {
         let names = names(&self.tenants());
+        names.iter().filter_map(|name| name.strip_suffix(".yaml")?.parse().ok()).collect()
+    }
+
+    /// Applications that have an object.
+    pub fn application_names(&self) -> BTreeSet<Name> {
+        let names = names(&self.0.join("applications"));
         names.iter().filter_map(|name| name.strip_suffix(".yaml")?.parse().ok()).collect()
     }
 

@@ -2,18 +2,15 @@
 //! so without this a person who looks a moment later would see nothing of it. Judges nothing.
 
 use super::hands::Hands;
+use crate::chains::incidents::{recent, sentence};
 use crate::chains::{Incident, View};
 use chain_plan::{Observed, Process, situation};
-use operator_api::{Text, ValidatorState};
-
-/// How long an incident that is over stays on the page.
-const SHOWN_MS: u64 = 120_000;
+use operator_api::ValidatorState;
 
 impl Hands {
     /// Those of before that still matter, and those that this look found.
     pub async fn incidents(&self, before: &View, observed: &Observed) -> Vec<Incident> {
-        let mut incidents = before.incidents.clone();
-        incidents.retain(|incident| incident.back_ms.is_none_or(|at| observed.now_ms.saturating_sub(at) < SHOWN_MS));
+        let mut incidents = recent(&before.incidents, observed.now_ms);
         let Some(plan) = &before.plan else { return incidents };
         for planned in plan.nodes.iter().filter(|node| node.desired == ValidatorState::Running) {
             let (old, new) = (before.observed.node(planned.name), observed.node(planned.name));
@@ -36,20 +33,4 @@ impl Hands {
         }
         incidents
     }
-}
-
-/// "validator-3 (Intermediate court) ended unexpectedly: its process was ended by signal 9. It was started again and caught up
-/// after 1.2 seconds." Of one that is not over nothing is said here: the health does.
-pub fn sentence(incident: &Incident) -> Text {
-    let Some(back_ms) = incident.back_ms else { return Text::default() };
-    let tenths = back_ms.saturating_sub(incident.at_ms).div_ceil(100);
-    let seconds = format!("{}.{}", tenths / 10, tenths % 10);
-    let (called, cause) = (&incident.called, &incident.cause);
-    Text::new(
-        format!("{}意外退出：{}；已重新启动并追上，用时 {seconds} 秒。", called.zh, cause.zh),
-        format!(
-            "{} ended unexpectedly: {}. It was started again and caught up within {seconds} seconds.",
-            called.en, cause.en
-        ),
-    )
 }

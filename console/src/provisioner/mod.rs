@@ -19,11 +19,8 @@ mod report;
 mod self_check;
 pub mod tenants;
 
-pub use incidents::sentence as incident_sentence;
-pub use report::topic;
-
 use crate::app::App;
-use crate::chains::{Build, City, Entry, View};
+use crate::chains::{self, Build, City, Entry, View};
 use crate::live::Topic;
 use addresses::Numbers;
 use home::Home;
@@ -69,7 +66,7 @@ struct Watch {
 
 impl Watch {
     async fn look(&mut self) {
-        let mut city = City { provisioning: true, versions: self.home.versions(), ..City::default() };
+        let mut city = City { is_known: true, versions: self.home.versions(), ..City::default() };
         city.versions.extend(given_program().and(own_version()));
         // Said only while there is something to say: a build that is done is the program that is there.
         city.build = home::read_json::<Build>(&self.home.build()).ok().flatten();
@@ -94,7 +91,7 @@ impl Watch {
                 Some(tenant) => tenant,
                 None => match tenants::read(&self.home, &name) {
                     Ok(Some(tenant)) => {
-                        if let Err(error) = tenants::project(&self.app, &tenant).await {
+                        if let Err(error) = chains::tenants::project(&self.app, &tenant).await {
                             tracing::error!(%error, tenant = %name, "a tenant's file couldn't be taken over");
                             continue;
                         }

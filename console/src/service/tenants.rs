@@ -8,7 +8,7 @@ use crate::db::{Tx, is_unique_violation};
 use crate::error::{Error, FieldErrors, Result};
 use crate::live::Topic;
 use crate::names::Name;
-use crate::provisioner::{home::Home, tenants as objects};
+use crate::objects::{ObjectError, tenant as new_tenant};
 use crate::text::Message;
 use crate::time::now_ms;
 use operator_api::Text;
@@ -119,10 +119,14 @@ pub async fn create(app: &App, principal: &Principal, new: ValidTitled) -> Resul
     insert(&mut tx, Actor::Person(principal), &new).await?;
     let title = || Text::new(new.title_zh.clone(), new.title_en.clone());
     let name = object_name(&new.name);
-    let first = objects::organisation(name.clone(), title());
-    // The object owns what a tenant is; should the commit fail after it, the next start brings SQL to what it says.
-    objects::write(&Home::new(&app.config.home), &objects::object(name, title(), vec![first]))
-        .map_err(anyhow::Error::from)?;
+    let object = new_tenant::object(name.clone(), title(), vec![new_tenant::organisation(name.clone(), title())]);
+    // The object owns what a tenant is; should the commit fail after it, SQL is brought to what it says.
+    match app.objects.create(&name, &object).await {
+        Ok(_) => {}
+        Err(ObjectError::Taken) => return Err(Error::field("name", Message::new("field-name-taken"))),
+        Err(ObjectError::Refused(sentence)) => return Err(Error::field("", Message::Plain(sentence))),
+        Err(error) => return Err(error.into()),
+    }
     tx.commit().await?;
     app.chains.changed.notify_one();
     app.publish_changed(Topic::city("tenants"));
@@ -195,15 +199,11 @@ pub async fn add_organisation(app: &App, principal: &Principal, tenant: &Name, n
 
 /// The object owns organisations, so it is written before SQL commits.
 async fn add_to_object(app: &App, tenant: &Name, new: ValidTitled) -> Result<()> {
-    let home = Home::new(&app.config.home);
-    objects::write_missing(app, &home).await?;
-    let object = objects::read(&home, &object_name(tenant)).map_err(anyhow::Error::from)?;
-    let mut object = object.ok_or(Error::NotFound)?;
+    let mut object = app.objects.tenant(&object_name(tenant)).await?.ok_or(Error::NotFound)?;
     let id = object_name(&new.name);
     if !object.spec.organisations.iter().any(|organisation| organisation.id == id) {
-        object.spec.organisations.push(objects::organisation(id, Text::new(new.title_zh, new.title_en)));
-        object.metadata.generation += 1;
-        objects::write(&home, &object).map_err(anyhow::Error::from)?;
+        object.spec.organisations.push(new_tenant::organisation(id, Text::new(new.title_zh, new.title_en)));
+        app.objects.replace(&object).await?;
     }
     Ok(())
 }

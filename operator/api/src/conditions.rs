@@ -39,6 +39,18 @@ pub mod reason {
     pub const INSTALLING: &str = "Installing";
     pub const INSTALLED: &str = "Installed";
     pub const STEP_FAILED: &str = "StepFailed";
+    /// An annotation says so: the operator observes and reports only.
+    pub const PAUSED: &str = "Paused";
+    /// What the spec asks for could not be done; it is tried again.
+    pub const ACTION_FAILED: &str = "ActionFailed";
+    /// The class of its volumes cannot grow.
+    pub const VOLUME_EXPANSION_UNSUPPORTED: &str = "VolumeExpansionUnsupported";
+    /// Pods run as an earlier operator made them, which is well; a restart would bring them up to date.
+    pub const PENDING_RESTART: &str = "PendingRestart";
+    pub const UNINSTALLING: &str = "Uninstalling";
+    pub const WAITING_FOR_CHAIN: &str = "WaitingForChain";
+    pub const WAITING_FOR_TEMPLATE: &str = "WaitingForTemplate";
+    pub const NAME_TAKEN: &str = "NameTaken";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

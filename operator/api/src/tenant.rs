@@ -1,5 +1,7 @@
 //! `Tenant`: a bureau with its organisations and its quota of resources. People, sessions and keys of people are not here.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +58,10 @@ pub struct TenantStatus {
     pub conditions: Vec<Condition>,
     /// The administrator keys that a chain's genesis needs. Provisioning waits for those that are not here yet.
     pub organisations: Vec<OrganisationKey>,
+    /// SHA-256 of the bearer tokens that open the nodes of each chain to the console, by the chain's name, 64 hexadecimal digits each.
+    /// Only in a cluster: the local provisioner knows them without.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tokens: BTreeMap<Name, Vec<String>>,
     pub used: Usage,
 }
 

@@ -52,6 +52,8 @@ impl Observed {
             node.process = Process::Running { pid, since_ms };
         }
         node.reachable = true;
+        // What it says itself is newer than what was recorded of it.
+        node.config.loaded = status.config.or(node.config.loaded);
         node.height = status.height;
         node.caught_up = status.caught_up;
         // One that makes sure first that its key votes nowhere else is in the set and does not vote.

@@ -22,8 +22,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &[&str])] = &[
     ("rocksdb", &["chain-node"]),
     ("arc-malachitebft", &["chain-node"]),
-    ("kube", &["operator"]),
-    ("k8s-openapi", &["operator"]),
+    ("kube", &["operator", "console"]),
+    ("k8s-openapi", &["operator", "console"]),
     ("openidconnect", &["console"]),
     ("krilla", &["console"]),
     ("object_store", &["operator", "chain-node"]),

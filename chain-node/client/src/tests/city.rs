@@ -13,16 +13,7 @@ fn start(genesis: &Genesis) -> StoredHeader {
 }
 
 fn stored(header: &Header) -> StoredHeader {
-    StoredHeader {
-        height: header.height,
-        id: header.id(),
-        time_ms: header.time_ms,
-        log_size: header.log_size,
-        log_root: header.log_root,
-        validators_hash: header.validators_hash,
-        next_validators_hash: header.next_validators_hash,
-        stored_ms: header.time_ms,
-    }
+    StoredHeader::of(header, header.time_ms)
 }
 
 fn heights(changes: &[SetChange]) -> Vec<u64> {

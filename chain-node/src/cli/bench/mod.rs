@@ -140,33 +140,9 @@ impl Bench {
         rows.push(Row::new("idle-p50", "idle chain, submit to committed, p50", latency.p50, "ms"));
         rows.push(Row::new("idle-p99", "idle chain, submit to committed, p99", latency.p99, "ms"));
         let single = load::transactions(chain, self.transactions / 2, 1).await?;
-        rows.push(Row::new("single", "signed transactions, one a request, committed", single.rate, "/s"));
-        rows.push(Row::new(
-            "single-cores",
-            "  processor, all validators and load generator",
-            single.cpu_cores,
-            "cores",
-        ));
-        rows.push(Row::new(
-            "single-cpu",
-            "  processor a transaction and validator, one a request",
-            single.cpu_us,
-            "us",
-        ));
+        rows.extend(rate_rows("single", "one a request", &single));
         let batched = load::transactions(chain, self.transactions, IN_REQUEST).await?;
-        rows.push(Row::new("batched", "signed transactions, 100 a request, committed", batched.rate, "/s"));
-        rows.push(Row::new(
-            "batched-cores",
-            "  processor, all validators and load generator",
-            batched.cpu_cores,
-            "cores",
-        ));
-        rows.push(Row::new(
-            "batched-cpu",
-            "  processor a transaction and validator, 100 a request",
-            batched.cpu_us,
-            "us",
-        ));
+        rows.extend(rate_rows("batched", "100 a request", &batched));
         rows.extend(batched.stages.into_iter().filter(|row| row.key != "cpu-tx"));
         let half = load::latency_at(chain, single.rate / 2.0, 8.0).await?;
         rows.push(Row::new("half-p50", "one a request at half its rate, submit to committed, p50", half.p50, "ms"));
@@ -181,6 +157,16 @@ impl Bench {
         rows.push(Row::new("disk", "bytes on disk a validator, after all of it", chain.disk_bytes(0)? / 1e6, "MB"));
         Ok(rows)
     }
+}
+
+/// What a run at full rate did, and what it took.
+fn rate_rows(key: &str, how: &str, run: &load::Throughput) -> [Row; 3] {
+    let processor = "  processor, all validators and load generator";
+    [
+        Row::new(key, format!("signed transactions, {how}, committed"), run.rate, "/s"),
+        Row::new(format!("{key}-cores"), processor, run.cpu_cores, "cores"),
+        Row::new(format!("{key}-cpu"), format!("  processor a transaction and validator, {how}"), run.cpu_us, "us"),
+    ]
 }
 
 fn read_peers(path: &Path) -> anyhow::Result<Vec<report::PeerSystem>> {

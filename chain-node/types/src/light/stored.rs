@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::block::Header;
 use crate::bytes::{BlockId, Fingerprint, Hash};
 use crate::genesis::Genesis;
 use crate::merkle::empty_root;
@@ -33,6 +34,20 @@ pub struct StoredHeader {
 }
 
 impl StoredHeader {
+    /// What is kept of a header that was verified.
+    pub fn of(header: &Header, stored_ms: u64) -> Self {
+        Self {
+            height: header.height,
+            id: header.id(),
+            time_ms: header.time_ms,
+            log_size: header.log_size,
+            log_root: header.log_root,
+            validators_hash: header.validators_hash,
+            next_validators_hash: header.next_validators_hash,
+            stored_ms,
+        }
+    }
+
     /// Where every chain begins: height 0, an empty log, the first set.
     pub fn of_genesis(genesis: &Genesis, stored_ms: u64) -> Self {
         let (chain, set) = (genesis.fingerprint(), genesis.validator_set().hash());

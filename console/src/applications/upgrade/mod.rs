@@ -207,13 +207,13 @@ async fn forget_changed_checks(tx: &mut Tx, old: &ResolvedTemplate, listed: &Lis
 }
 
 /// Has the object say what is being carried out; one that was edited to an even higher version is left alone.
-pub fn align_object(app: &App, to: &Deployed) -> Result<()> {
+pub async fn align_object(app: &App, to: &Deployed) -> Result<()> {
     let version = to.row.version.parse().map_err(|_| anyhow::anyhow!("a template's version is one"))?;
-    let Some(mut object) = object::read(app, to.name()).map_err(anyhow::Error::from)? else { return Ok(()) };
+    let Some(mut object) = object::read(app, to.name())? else { return Ok(()) };
     if object.spec.version < version {
         object.spec.version = version;
         object.spec.answers = object::answers_json(to.resolved.answers());
-        object::write(app, &object).map_err(anyhow::Error::from)?;
+        app.objects.replace(&object).await?;
     }
     Ok(())
 }
@@ -226,10 +226,10 @@ pub async fn withdraw(app: &App, principal: &Principal, name: &str) -> Result<()
     };
     let both: Both = serde_json::from_str(json).map_err(anyhow::Error::from)?;
     // The object first: should the console end now, the upgrade is still there and can be withdrawn again.
-    if let Some(mut object) = object::read(app, name).map_err(anyhow::Error::from)? {
+    if let Some(mut object) = object::read(app, name)? {
         object.spec.version = both.from.version.parse().map_err(|_| anyhow::anyhow!("a template's version is one"))?;
         object.spec.answers = object::answers_json(&both.from.answers);
-        object::write(app, &object).map_err(anyhow::Error::from)?;
+        app.objects.replace(&object).await?;
     }
     let steps = serde_json::to_string(&both.from.steps).map_err(anyhow::Error::from)?;
     let mut tx = app.db.write().await?;

@@ -7,6 +7,7 @@ use crate::error::{Carried, Error, Result};
 use crate::gateway::keys::{self, Caller, Scope};
 use crate::gateway::requests::Request as Logged;
 use crate::gateway::{anchors, openapi, trace, transactions};
+use crate::http::download;
 use crate::http::extract::{Info, Path, Query};
 use crate::outbox::Outcome;
 use crate::reach::{self, Way};
@@ -165,7 +166,7 @@ async fn evidence(
 ) -> Result<Response> {
     let way = caller.on(&app, &chain, Scope::AnchorRead)?;
     let bytes = anchors::evidence(&app, &caller.0, &way, &id, which.digest.as_deref()).await?;
-    Ok(evidence_file(bytes))
+    Ok(download::evidence(bytes))
 }
 
 async fn city_proof(
@@ -176,18 +177,7 @@ async fn city_proof(
 ) -> Result<Response> {
     let way = caller.on(&app, &chain, Scope::AnchorRead)?;
     let bytes = anchors::city_proof(&app, &caller.0, &way, &id, which.digest.as_deref()).await?;
-    Ok(cbor_file("city-proof.cbor", bytes))
-}
-
-/// `evidence.cbor`, to be kept.
-pub fn evidence_file(bytes: Vec<u8>) -> Response {
-    cbor_file("evidence.cbor", bytes)
-}
-
-fn cbor_file(name: &str, bytes: Vec<u8>) -> Response {
-    let kind = (header::CONTENT_TYPE, "application/cbor".to_owned());
-    let name = (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
-    ([kind, name], bytes).into_response()
+    Ok(download::file("city-proof.cbor", download::CBOR, bytes))
 }
 
 async fn verify(

@@ -6,9 +6,9 @@ use crate::applications::shown::Words;
 use crate::applications::{self, Deployed, calls, public};
 use crate::auth::{Action, Principal};
 use crate::error::{Error, Result};
+use crate::http::download;
 use crate::http::extract::{Path, Query, View};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chain_types::manifest::{Action as Button, DetailPage, FieldType, ListPage, Page, Tab, Target};
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
@@ -208,12 +208,7 @@ pub async fn export(
         text.push_str(&cells.join(","));
         text.push_str("\r\n");
     }
-    let disposition = format!("attachment; filename=\"{name}-{id}.csv\"");
-    Ok((
-        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, disposition)],
-        text,
-    )
-        .into_response())
+    Ok(download::file(&format!("{name}-{id}.csv"), download::CSV, text))
 }
 
 fn quoted(text: &str) -> String {

@@ -5,11 +5,11 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::chains::{self, NodeError};
 use crate::error::{Error, Result};
+use crate::http::download;
 use crate::http::extract::{Path, Query, View};
 use crate::indexer::lists::{self, TxFilter};
 use crate::names::Name;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chain_types::api::{BlockInfo, ValidatorInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -77,7 +77,7 @@ pub async fn raw(
         return Err(Error::NotFound);
     }
     let bytes = fetch(&view.app, &page.name, &format!("/blocks/{height}/{part}")).await?;
-    Ok(attachment(bytes, &format!("{}-{height}-{part}.cbor", page.name)))
+    Ok(download::file(&format!("{}-{height}-{part}.cbor", page.name), download::CBOR, bytes))
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -146,7 +146,7 @@ pub async fn download(
         _ => return Err(Error::NotFound),
     };
     let bytes = fetch(&view.app, &page.name, &path).await?;
-    Ok(attachment(bytes, &file))
+    Ok(download::file(&file, download::CBOR, bytes))
 }
 
 fn transaction_id(text: &str) -> Result<String> {
@@ -161,14 +161,6 @@ async fn ask<T: serde::de::DeserializeOwned>(app: &App, chain: &Name, path: &str
 async fn fetch(app: &App, chain: &Name, path: &str) -> Result<Vec<u8>> {
     let bytes: Result<Vec<u8>, NodeError> = chains::client(app, chain).await?.bytes(path).await;
     Ok(bytes?)
-}
-
-fn attachment(bytes: Vec<u8>, name: &str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "application/cbor".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-    ];
-    (headers, bytes).into_response()
 }
 
 /// Validators by key: those that there are, and those that founded the chain.

@@ -83,7 +83,7 @@ pub fn cards(app: &App, principal: &Principal) -> Json {
 
 /// What the tenant's chain would be called.
 fn chain_title(tenant: &crate::chains::TenantView) -> Json {
-    use crate::provisioner::demo::{CHAIN_TITLE_EN, CHAIN_TITLE_ZH};
+    use crate::objects::tenant::{CHAIN_TITLE_EN, CHAIN_TITLE_ZH};
     let (object, annotations) = (&tenant.object.spec.title, &tenant.object.metadata.annotations);
     let zh = annotations.get(CHAIN_TITLE_ZH).cloned().unwrap_or_else(|| format!("{}链", object.zh));
     let en = annotations.get(CHAIN_TITLE_EN).cloned().unwrap_or_else(|| format!("{} chain", object.en));

@@ -2,10 +2,10 @@
 
 use crate::app::App;
 use crate::auth::{Action, Principal, Resource};
-use crate::chains::City;
+use crate::chains::{City, spec};
 use crate::error::{Error, FieldErrors, Result};
 use crate::http::extract::{Form, Query, View};
-use crate::provisioner::{chain, home, tenants};
+use crate::provisioner::home;
 use crate::service::chains::{self, Draft, Typed, prefilled, tenant_of, tolerance};
 use crate::text::Message;
 use crate::time::now_ms;
@@ -112,7 +112,7 @@ fn data(view: &View, city: &City, typed: &Typed) -> Json {
 
 /// What the tenant would use with this chain, of what it may use.
 fn quota(app: &App, tenant: &crate::chains::TenantView, validators: u32, typed: &Typed) -> Vec<Json> {
-    let (used, quota) = (tenants::usage(app, tenant.object.name()), tenant.object.spec.quota);
+    let (used, quota) = (spec::usage(app, tenant.object.name()), tenant.object.spec.quota);
     let storage: u32 = typed.get("storage_gib").and_then(|text| text.trim().parse().ok()).unwrap_or(0);
     let rows = [
         ("chains", used.chains + 1, quota.chains),
@@ -128,11 +128,11 @@ fn quota(app: &App, tenant: &crate::chains::TenantView, validators: u32, typed: 
 fn yaml(view: &View, city: &City, typed: &Typed) -> Json {
     let Ok(draft) = Draft::parse(typed, city) else { return Json::Null };
     let object = draft.object(now_ms().unsigned_abs());
-    let wrong: Vec<String> = match chain::parse_new(&view.app, &object) {
+    let wrong: Vec<String> = match spec::parse_new(&view.app, &object) {
         Ok(_) => Vec::new(),
         Err(errors) => errors
             .iter()
-            .map(chain::field_in_words)
+            .map(spec::field_in_words)
             .map(|text| view.lang().pick(&text.zh, &text.en).to_owned())
             .collect(),
     };

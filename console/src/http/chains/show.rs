@@ -84,7 +84,8 @@ pub fn settings_page(
     typed: &str,
     refusal: &str,
 ) -> Result<Response> {
-    let text = page.found.view.object.as_ref().map(crate::provisioner::home::object_text);
+    let object = page.found.view.object.as_ref().map(crate::objects::as_written);
+    let text = object.as_ref().map(crate::provisioner::home::object_text);
     let yaml = text.transpose().map_err(anyhow::Error::from)?.unwrap_or_default();
     // Also shown as the answer to a form, whose address cannot be asked again.
     let here = format!("/chains/{}/settings", page.name);

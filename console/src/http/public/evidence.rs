@@ -4,22 +4,20 @@
 use crate::app::App;
 use crate::applications::public::is_public;
 use crate::error::{Error, Result};
+use crate::http::download::{CBOR, file};
 use crate::http::extract::{Path, Query, View};
 use crate::names::Name;
 use crate::reach::Way;
 use crate::service::witness;
 use crate::text::Message;
 use axum::Router;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use chain_client::Proven;
 use chain_types::Hash;
 use chain_types::evidence::package::MEDIA_TYPE;
 use serde::Deserialize;
 use std::sync::Arc;
-
-const CBOR: &str = "application/cbor";
 
 pub fn router() -> Router<App> {
     Router::new()
@@ -98,10 +96,4 @@ async fn find(view: &View, chain: &str, kind: &str, id: &str, packed: bool) -> R
 
 fn last_twelve(id: &str) -> &str {
     id.char_indices().rev().nth(11).map_or(id, |(at, _)| &id[at..])
-}
-
-fn file(name: &str, content_type: &str, bytes: Vec<u8>) -> Response {
-    let disposition = format!("attachment; filename=\"{name}\"");
-    let kind = (header::CONTENT_TYPE, content_type.to_owned());
-    ([kind, (header::CONTENT_DISPOSITION, disposition)], bytes).into_response()
 }

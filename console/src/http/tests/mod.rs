@@ -9,6 +9,8 @@ mod texts;
 use crate::app::App;
 use crate::config::{Config, File, Settings};
 use crate::db::Db;
+use crate::objects::Objects;
+use crate::provisioner::home::Home;
 use crate::sealing::SealingKey;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -52,6 +54,15 @@ impl Site {
 
     /// On a database that is given, or a SQLite file of its own.
     pub async fn on(db: Option<Db>) -> Self {
+        Self::made(db, None).await
+    }
+
+    /// With objects that live elsewhere than in the home, and without the demo.
+    pub async fn in_place(db: Option<Db>, objects: Objects) -> Self {
+        Self::made(db, Some(objects)).await
+    }
+
+    async fn made(db: Option<Db>, objects: Option<Objects>) -> Self {
         // What goes wrong inside is in the log, never on the page.
         let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().try_init();
         let home = tempfile::tempdir().unwrap();
@@ -62,8 +73,10 @@ impl Site {
             None => Db::open(&config.database).await.unwrap(),
         };
         let key = SealingKey::create(&home.path().join("master.key")).unwrap();
-        let app = App::new(config, db, key).unwrap();
-        let made = crate::setup::create_missing(&app, true).await.unwrap();
+        let is_demo = objects.is_none();
+        let objects = objects.unwrap_or_else(|| Objects::Home(Home::new(home.path())));
+        let app = App::new(config, db, key, objects).unwrap();
+        let made = crate::setup::create_missing(&app, is_demo).await.unwrap();
         let passwords = made.into_iter().map(|account| (account.login, account.password)).collect();
         Self { router: crate::http::router(app.clone()), app, passwords, _home: home }
     }

@@ -49,7 +49,7 @@ pub fn reach(app: &App, node: &Node) {
 pub async fn restarted(app: &App) -> App {
     let db = Db::open(&app.config.database).await.unwrap();
     let sealing = SealingKey::read(&app.config.home.join("master.key")).unwrap();
-    App::new(app.config.clone(), db, sealing).unwrap()
+    App::new(app.config.clone(), db, sealing, app.objects.clone()).unwrap()
 }
 
 pub fn digests(count: u64) -> Value {

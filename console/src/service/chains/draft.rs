@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::chains::{City, TenantView, console_name, object_name};
 use crate::error::{Error, FieldErrors, Result};
 use crate::names;
-use crate::provisioner::demo::{CHAIN_TITLE_EN, CHAIN_TITLE_ZH};
+use crate::objects::tenant::{CHAIN_TITLE_EN, CHAIN_TITLE_ZH};
 use crate::text::Message;
 use chain_plan::Quorum;
 use operator_api::{

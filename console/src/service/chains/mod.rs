@@ -13,16 +13,16 @@ pub use summary::{Level, Summary, level};
 use crate::app::App;
 use crate::audit::{self, Actor, Entry as Row, Outcome};
 use crate::auth::{Action, Principal, Resource};
-use crate::chains::{Entry, View, object_name};
+use crate::chains::{Entry, View, object_name, spec};
 use crate::error::{Error, FieldErrors, Result};
 use crate::names::Name;
-use crate::provisioner::{chain, home, home::Home};
+use crate::objects::ObjectError;
 use crate::text::{Lang, Message};
 use crate::time::now_ms;
 use chain_plan::quorum::Act;
 use chain_plan::situation::Situation;
 use chain_plan::{FieldError, validate_change};
-use operator_api::{Chain, ChainState, Text, Time, ValidatorName, ValidatorState};
+use operator_api::{Chain, ChainState, Text, ValidatorName, ValidatorState};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -57,17 +57,20 @@ pub async fn create(app: &App, principal: &Principal, lang: Lang, draft: &Draft)
     let tenant = draft.tenant();
     principal.require(Action::CreateChain, &Resource::Tenant(&tenant))?;
     let object = draft.object(now_ms().unsigned_abs());
-    if let Err(errors) = chain::parse_new(app, &object) {
+    if let Err(errors) = spec::parse_new(app, &object) {
         return Err(Error::Invalid(in_form(&errors, lang)));
-    }
-    let home = Home::new(&app.config.home);
-    let path = home.chain_object(object.name());
-    if path.exists() {
-        return Err(Error::field("name", Message::new("chain-name-taken")));
     }
     let name = crate::chains::console_name(object.name());
     let entry = Row::done("chain.create", "chain", name.as_str()).of(Some(&tenant)).after(json!(object.spec));
-    record(app, principal, entry, || write(&home, &object)).await?;
+    record(app, principal, entry, async {
+        match app.objects.create(&object.spec.tenant, &object).await {
+            Ok(_) => Ok(()),
+            Err(ObjectError::Taken) => Err(Error::field("name", Message::new("chain-name-taken"))),
+            Err(ObjectError::Refused(sentence)) => Err(Error::field("", Message::Plain(sentence))),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await?;
     app.chains.changed.notify_one();
     Ok(name)
 }
@@ -121,19 +124,29 @@ async fn change(
     if object.spec == before.spec {
         return Ok(());
     }
-    object.metadata.generation += 1;
     let row = || Row::done(action, "chain", object_id).of(Some(&found.tenant));
-    let judged = chain::parse(app, &object)
+    let refused = async |reason: serde_json::Value| {
+        let refused = row().outcome(Outcome::Refused).after(json!({ "reason": reason }));
+        record(app, principal, refused, std::future::ready(Ok(()))).await
+    };
+    let judged = spec::parse(app, &object)
         .map_err(|errors| refusal_of(&view, before, &object, &errors))
         .and_then(|wanted| validate_change(valid, &wanted, &view.observed).map_err(|refusal| refusal.reason));
     if let Err(reason) = judged {
-        let refused = row().outcome(Outcome::Refused).after(json!({ "reason": reason }));
-        record(app, principal, refused, || Ok(())).await?;
+        refused(json!(reason)).await?;
         return Err(Error::conflict("chain-refused", Message::Plain(lang.pick(&reason.zh, &reason.en).to_owned())));
     }
     let entry = row().before(json!(before.spec)).after(json!(object.spec));
-    record(app, principal, entry, || write(&Home::new(&app.config.home), &object)).await?;
-    found.entry.set(View { object: Some(object), ..(*view).clone() });
+    // Admission has the last word: it asks the nodes now, and others change the same object.
+    match record(app, principal, entry, async { Ok(app.objects.replace(&object).await?) }).await {
+        Ok(stored) => found.entry.stored(stored),
+        Err(Error::Refused { status, code, message }) => {
+            let said = if let Message::Plain(sentence) = &message { sentence.as_str() } else { code };
+            refused(json!(said)).await?;
+            return Err(Error::Refused { status, code, message });
+        }
+        Err(error) => return Err(error),
+    }
     found.entry.wake.notify_one();
     Ok(())
 }
@@ -156,7 +169,7 @@ fn refusal_of(view: &View, before: &Chain, wanted: &Chain, errors: &[FieldError]
     errors.first().map(|error| error.reason.clone()).unwrap_or_default()
 }
 
-/// Asks for the chain's end: its nodes stop and its folder is moved aside. `typed` must repeat the name.
+/// Asks for the chain's end: its nodes stop and its data is set aside. `typed` must repeat the name.
 pub async fn delete(app: &App, principal: &Principal, chain: &Name, typed: &str) -> Result<()> {
     let found = find(app, principal, chain)?;
     principal.require(Action::DeleteChain, &Resource::Tenant(&found.tenant))?;
@@ -165,29 +178,28 @@ pub async fn delete(app: &App, principal: &Principal, chain: &Name, typed: &str)
     }
     let _editing = found.entry.editing.lock().await;
     let view = found.entry.view();
-    let mut object = view.object.clone().ok_or(Error::NotFound)?;
-    object.metadata.deletion_timestamp = Some(Time::from_ms(now_ms().unsigned_abs()));
+    let object = view.object.clone().ok_or(Error::NotFound)?;
     let entry = Row::done("chain.delete", "chain", chain.as_str())
         .of(Some(&found.tenant))
         .before(json!({ "fingerprint": view.status.fingerprint, "height": view.status.height }));
-    record(app, principal, entry, || write(&Home::new(&app.config.home), &object)).await?;
-    found.entry.set(View { object: Some(object), deleting: true, ..(*view).clone() });
+    let stored = record(app, principal, entry, async { Ok(app.objects.delete(&object).await?) }).await?;
+    found.entry.stored(stored);
     found.entry.wake.notify_one();
     Ok(())
 }
 
-fn write(home: &Home, object: &Chain) -> Result<()> {
-    let text = home::object_text(object).map_err(anyhow::Error::from)?;
-    Ok(home::write(&home.chain_object(object.name()), text.as_bytes()).map_err(anyhow::Error::from)?)
-}
-
 /// The audit row and the act: the row first, so that an act that happened is never without one.
-async fn record(app: &App, principal: &Principal, entry: Row<'_>, act: impl FnOnce() -> Result<()>) -> Result<()> {
+async fn record<T>(
+    app: &App,
+    principal: &Principal,
+    entry: Row<'_>,
+    act: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let mut tx = app.db.write().await?;
     audit::record(&mut tx, Actor::Person(principal), entry).await?;
-    act()?;
+    let done = act.await?;
     tx.commit().await?;
-    Ok(())
+    Ok(done)
 }
 
 /// What `chain-plan` found wrong, at the form's fields.

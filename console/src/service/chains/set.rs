@@ -4,10 +4,9 @@
 use super::{Typed, change, find};
 use crate::app::App;
 use crate::auth::{Action, Principal, Resource};
-use crate::chains::View;
+use crate::chains::{View, spec};
 use crate::error::{Error, FieldErrors, Result};
 use crate::names;
-use crate::provisioner::chain;
 use crate::text::{Lang, Message};
 use chain_plan::{Arithmetic, Quorum, set_changes, validate_change};
 use operator_api::{Chain, Name, Share, Text, ValidatorName, Validators};
@@ -185,7 +184,7 @@ pub fn preview(app: &App, view: &View, wish: Wish) -> Result<Preview> {
     let mut wanted = object.clone();
     wish.edit(view, &mut wanted);
     let before = Quorum::of(valid.count());
-    match chain::parse(app, &wanted) {
+    match spec::parse(app, &wanted) {
         Ok(wanted) => {
             let refusal = validate_change(valid, &wanted, &view.observed).err().map(|refusal| refusal.reason);
             let after = Quorum::of(wanted.count());

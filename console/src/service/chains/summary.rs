@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::chains::View;
-use crate::provisioner::incident_sentence;
+use crate::chains::incidents;
 use chain_plan::Role;
 use operator_api::{ChainPhase, ChainState, Governance, Membership, Step, StepState, Text, ValidatorState};
 use serde::Serialize;
@@ -43,6 +43,8 @@ pub struct Summary {
     /// The object in the file is the one in force and carried out.
     pub in_sync: bool,
     pub provisioning: bool,
+    /// Where its pods are; empty for processes of this machine.
+    pub namespace: String,
     pub sentences: Vec<Text>,
     pub problems: Vec<Text>,
     /// What is over, in words.
@@ -89,13 +91,14 @@ impl Summary {
             hibernated: spec.is_some_and(|spec| spec.state == ChainState::Hibernated),
             in_sync: view.problems.is_empty() && status.observed_generation == generation && as_wanted(view),
             provisioning: !made,
+            namespace: view.object.as_ref().and_then(|object| object.metadata.namespace.clone()).unwrap_or_default(),
             sentences: status.sentences.clone(),
             problems: view.problems.clone(),
             incidents: view
                 .incidents
                 .iter()
                 .filter(|incident| incident.back_ms.is_some())
-                .map(incident_sentence)
+                .map(incidents::sentence)
                 .collect(),
             chain_id: status.chain_id.as_ref().map(ToString::to_string).unwrap_or_default(),
             fingerprint: status.fingerprint.clone().unwrap_or_default(),
@@ -171,6 +174,8 @@ fn validators(view: &View) -> Vec<Json> {
             chain_plan::Process::Exited { at_ms, .. } => Some(at_ms),
             _ => None,
         };
+        // A cluster's operator does not say since when.
+        let since_ms = since_ms.filter(|since| *since > 0);
         let leaves =
             view.plan.as_ref().and_then(|plan| plan.node(row.name)).is_some_and(|node| node.role == Role::Observer);
         let off = row.desired != ValidatorState::Running;

@@ -3,7 +3,7 @@
 use chain_types::encoding::Decode;
 use chain_types::light::{StoredHeader, client_key, header_key};
 use chain_types::manifest::Code;
-use chain_types::{BlockId, Fingerprint, Genesis, Hash, Header, Validator, ValidatorSet};
+use chain_types::{BlockId, Fingerprint, Genesis, Hash, Validator, ValidatorSet};
 use serde::Serialize;
 
 use super::calls::{Create, Misbehaviour, Update};
@@ -132,10 +132,8 @@ fn advance(
 }
 
 fn store(call: &mut CallContext<'_, '_>, chain: &Fingerprint, client: &Client, step: &Step) -> CallResult {
-    let Header { height, time_ms, log_size, log_root, validators_hash, next_validators_hash, .. } = step.update.header;
-    let (id, stored_ms) = (step.update.header.id(), call.block.time_ms);
-    let header =
-        StoredHeader { height, id, time_ms, log_size, log_root, validators_hash, next_validators_hash, stored_ms };
+    let header = StoredHeader::of(&step.update.header, call.block.time_ms);
+    let StoredHeader { height, id, .. } = header;
     put_set(call, chain, &step.set)?;
     call.state.put(header_key(chain, height), &header)?;
     call.state.put(client_key(chain), client)?;

@@ -34,16 +34,7 @@ fn city() -> Genesis {
 }
 
 fn record(header: &Header) -> StoredHeader {
-    StoredHeader {
-        height: header.height,
-        id: header.id(),
-        time_ms: header.time_ms,
-        log_size: header.log_size,
-        log_root: header.log_root,
-        validators_hash: header.validators_hash,
-        next_validators_hash: header.next_validators_hash,
-        stored_ms: header.time_ms + 30_000,
-    }
+    StoredHeader::of(header, header.time_ms + 30_000)
 }
 
 /// What the city stored, with a link.

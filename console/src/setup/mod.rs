@@ -1,13 +1,17 @@
 //! `console init`: the home, its master key, its configuration and the first accounts. Creates what is missing, changes nothing that is there.
+//! In a pod the same is done at the start of `serve`, without asking or printing: [`pod`].
+
+pub mod pod;
 
 use crate::app::App;
 use crate::audit::Actor;
 use crate::auth::{Role, password};
 use crate::chains::console_name;
+use crate::chains::tenants::project;
 use crate::config::{Config, Settings, initial_text};
 use crate::error::Error;
 use crate::names::{Login, Name};
-use crate::provisioner::{demo, home::Home, tenants as objects};
+use crate::provisioner::{demo, home::Home};
 use crate::sealing::SealingKey;
 use crate::service::tenants::{self, ValidTitled};
 use crate::service::users::{self, NewUser};
@@ -101,7 +105,7 @@ const DEMO_PEOPLE: &[Planned] = &[
 
 /// Prepares a home; repeating it adds only what is missing.
 pub async fn init(settings: Settings, options: InitOptions) -> anyhow::Result<()> {
-    prepare_home(&settings.home)?;
+    prepare_home(&settings)?;
     let config = Config::read(&settings)?;
     let database = crate::db::sqlite_file(&config.database).map(Path::to_owned);
     let app = App::open(config).await?;
@@ -114,7 +118,19 @@ pub async fn init(settings: Settings, options: InitOptions) -> anyhow::Result<()
     print(&made, &settings.home, options.json)
 }
 
-fn prepare_home(home: &Path) -> anyhow::Result<()> {
+fn prepare_home(settings: &Settings) -> anyhow::Result<()> {
+    let home = &settings.home;
+    make_home(home, 0o077)?;
+    make_master_key(home, &settings.master_key_file())?;
+    let toml = settings.config_file();
+    if !toml.exists() {
+        std::fs::write(&toml, initial_text()).with_context(|| format!("couldn't write {}", toml.display()))?;
+    }
+    Ok(())
+}
+
+/// The folder, closed to those in `exposed`.
+fn make_home(home: &Path, exposed: u32) -> anyhow::Result<()> {
     if !home.exists() {
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -123,21 +139,21 @@ fn prepare_home(home: &Path) -> anyhow::Result<()> {
             .with_context(|| format!("couldn't create {}", home.display()))?;
     }
     let mode = std::fs::metadata(home)?.permissions().mode();
-    if mode & 0o077 != 0 {
+    if mode & exposed != 0 {
         bail!("{} can be read by others; run `chmod 700 {0}`", home.display());
     }
-    let key = home.join("master.key");
-    if !key.exists() {
-        // Without its key an existing database holds secrets that nothing opens: that is a restore gone wrong, not a new home.
-        if home.join("console.db").exists() {
-            bail!("{} has a database but no master.key; restore the key from a backup", home.display());
-        }
-        SealingKey::create(&key)?;
+    Ok(())
+}
+
+fn make_master_key(home: &Path, key: &Path) -> anyhow::Result<()> {
+    if key.exists() {
+        return Ok(());
     }
-    let toml = home.join("console.toml");
-    if !toml.exists() {
-        std::fs::write(&toml, initial_text()).with_context(|| format!("couldn't write {}", toml.display()))?;
+    // Without its key an existing database holds secrets that nothing opens: that is a restore gone wrong, not a new home.
+    if home.join("console.db").exists() {
+        bail!("{} has a database but there is no {}; restore the key from a backup", home.display(), key.display());
     }
+    SealingKey::create(key)?;
     Ok(())
 }
 
@@ -158,7 +174,7 @@ async fn create_demo_tenants(app: &App) -> anyhow::Result<()> {
     let home = Home::new(&app.config.home);
     demo::write_missing(&home)?;
     for name in home.tenant_names() {
-        let Some(tenant) = objects::read(&home, &name)? else { continue };
+        let Some(tenant) = app.objects.tenant(&name).await? else { continue };
         let exists: Option<(String,)> = sqlx::query_as("select name from tenant where name = $1")
             .bind(name.as_str())
             .fetch_optional(app.db.pool())
@@ -170,7 +186,7 @@ async fn create_demo_tenants(app: &App) -> anyhow::Result<()> {
             tenants::insert(&mut tx, Actor::System, &new).await?;
             tx.commit().await?;
         }
-        objects::project(app, &tenant).await?;
+        project(app, &tenant).await?;
     }
     Ok(())
 }

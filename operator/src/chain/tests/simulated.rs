@@ -1,0 +1,214 @@
+//! A cluster in memory: the mock API server, pods that "run" when the test says so, and nodes that answer over HTTP from what the
+//! Secrets and ConfigMaps say.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, atomic::AtomicBool},
+};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::get,
+};
+use chain_types::crypto::SigningKey;
+use operator_api::ChainStatus;
+use serde_json::{Value, json};
+
+use crate::{
+    chain::{
+        city::{City, KnownTenant},
+        clock::now_ms,
+        worker::{Common, Worker},
+    },
+    config::{Config, tests::FILE},
+    context::Context,
+    mock::ApiServer,
+};
+
+pub const CHAIN: &str = "/apis/citychain.dev/v1alpha1/namespaces/tenant-notary/chains/main";
+const TENANT: &str = "/apis/citychain.dev/v1alpha1/tenants/notary";
+const CORE: &str = "/api/v1/namespaces/tenant-notary";
+
+/// Simulated nodes: the answer of each validator's `/status` and `/validators`.
+#[derive(Clone, Default)]
+pub struct Nodes(Arc<Mutex<Answers>>);
+
+#[derive(Default)]
+struct Answers {
+    status: BTreeMap<String, Value>,
+    validators: Value,
+    genesis: Value,
+}
+
+impl Nodes {
+    pub fn stop_all(&self) {
+        self.0.lock().unwrap().status.clear();
+    }
+}
+
+pub struct Cluster {
+    pub server: ApiServer,
+    pub nodes: Nodes,
+    common: Arc<Common>,
+}
+
+impl Cluster {
+    /// With tenant and chain, and nothing else.
+    pub async fn start() -> Self {
+        let (server, nodes) = (ApiServer::default(), Nodes::default());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app =
+            Router::new().route("/{namespace}/{chain}/{validator}/{*what}", get(answer)).with_state(nodes.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let mut config = Config::parse(FILE).unwrap();
+        config.node_address = Some(format!("http://{address}/{{namespace}}/{{chain}}/{{validator}}"));
+        let context = Context::new(server.client(), config, "operator-0").unwrap();
+        let common = Common { context, city: City::default().into(), monitors: AtomicBool::new(false) };
+        let cluster = Self { server, nodes, common: Arc::new(common) };
+        cluster.put_tenant();
+        cluster.put_chain();
+        cluster
+    }
+
+    /// A chain whose four validators run.
+    pub async fn running(&self) -> Worker {
+        let mut worker = self.operator();
+        self.passes(&mut worker, 6).await;
+        self.run_pods();
+        self.passes(&mut worker, 3).await;
+        assert_eq!(self.status().validators_ready, 4);
+        self.server.writes();
+        worker
+    }
+
+    fn put_tenant(&self) {
+        let organisation = |id: &str, key: u8| {
+            let public = SigningKey::from_seed(&[key; 32]).public().to_string();
+            json!({"id": id, "title": {"zh": id, "en": id}, "custody": "self", "publicKey": public})
+        };
+        let tenant = json!({
+            "apiVersion": "citychain.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": "notary"},
+            "spec": {
+                "title": {"zh": "公证处", "en": "Notary office"},
+                "organisations": [organisation("notary-office", 1), organisation("court", 2)],
+                "quota": {"chains": 2, "validators": 16, "storageGib": 200},
+            },
+        });
+        self.server.put(TENANT, tenant);
+        let stored = serde_json::from_value(self.server.get(TENANT).unwrap()).unwrap();
+        let tenant = KnownTenant::read(&stored).unwrap();
+        self.common.city.write().unwrap().tenants.insert("notary".parse().unwrap(), tenant);
+    }
+
+    /// The self-check is remembered as done: simulated nodes have no blocks to check.
+    pub fn put_chain(&self) {
+        let done = json!([{"id": "self-check", "state": "done", "startedMs": 1, "endedMs": 2}]);
+        let chain = json!({
+            "apiVersion": "citychain.dev/v1alpha1", "kind": "Chain",
+            "metadata": {"name": "main", "generation": 1, "creationTimestamp": "2026-03-01T08:00:00Z"},
+            "spec": {
+                "tenant": "notary", "title": {"zh": "公证链", "en": "Notary chain"},
+                "validators": {"count": 4}, "version": "0.1.0",
+            },
+            "status": {"steps": done},
+        });
+        self.server.put(CHAIN, chain);
+    }
+
+    pub fn operator(&self) -> Worker {
+        Worker::new(self.common.clone())
+    }
+
+    /// Passes as if some child had changed before each.
+    pub async fn passes(&self, worker: &mut Worker, count: usize) {
+        for _ in 0..count {
+            let Some(chain) = self.server.get(CHAIN) else { return };
+            worker.pass(&serde_json::from_value(chain).unwrap(), true).await.unwrap();
+        }
+    }
+
+    pub fn change(&self, path: &str, change: impl FnOnce(&mut Value)) {
+        let mut object = self.server.get(path).unwrap();
+        change(&mut object);
+        self.server.put(path, object);
+    }
+
+    pub fn set(&self, number: u32) -> Value {
+        let path = format!("/apis/apps/v1/namespaces/tenant-notary/statefulsets/main-validator-{number}");
+        self.server.get(&path).unwrap()
+    }
+
+    pub fn status(&self) -> ChainStatus {
+        serde_json::from_value(self.server.get(CHAIN).unwrap()["status"].clone()).unwrap()
+    }
+
+    pub fn end_pods(&self) {
+        for number in 1..=4 {
+            self.server.remove(&format!("{CORE}/pods/main-validator-{number}-0"));
+        }
+    }
+
+    /// Every set has a running pod of its template, with a volume, and its node answers.
+    pub fn run_pods(&self) {
+        let genesis = self.server.get(&format!("{CORE}/configmaps/main-genesis")).unwrap();
+        let genesis: Value = serde_json::from_str(genesis["data"]["genesis.json"].as_str().unwrap()).unwrap();
+        let parsed: chain_types::Genesis = serde_json::from_value(genesis.clone()).unwrap();
+        let set = parsed.validator_set();
+        let mut answers = self.nodes.0.lock().unwrap();
+        answers.validators = (0..).zip(set.validators()).map(|(index, validator)| {
+            json!({"index": index, "consensus_key": validator.consensus_key, "organisation": validator.organisation, "power": 1})
+        }).collect();
+        answers.genesis = genesis;
+        for (number, founder) in (1u64..).zip(&parsed.validators) {
+            let (name, stateful) = (&founder.name, self.set(u32::try_from(number).unwrap()));
+            let pod = format!("{CORE}/pods/main-{name}-0");
+            if self.server.get(&pod).is_some_and(|pod| pod["metadata"]["deletionTimestamp"].is_null()) {
+                continue;
+            }
+            self.server.remove(&pod);
+            let metadata = &stateful["spec"]["template"]["metadata"];
+            self.server.put(&pod, json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"], "creationTimestamp": "2026-03-01T08:00:00Z"},
+                "spec": {"nodeName": format!("machine-{number}")},
+                "status": {"phase": "Running", "containerStatuses": [{
+                    "name": "chain-node", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+                    "state": {"running": {"startedAt": "2026-03-01T08:00:05Z"}},
+                }]},
+            }));
+            self.server.put(
+                &format!("{CORE}/persistentvolumeclaims/data-main-{name}-0"),
+                json!({
+                    "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"labels": metadata["labels"]},
+                    "spec": {"resources": {"requests": {"storage": "10Gi"}}},
+                }),
+            );
+            let config = self.server.get(&format!("{CORE}/configmaps/main-{name}-config")).unwrap();
+            let loaded = chain_types::Hash::of(config["data"]["node.toml"].as_str().unwrap().as_bytes());
+            answers.status.insert(name.clone(), json!({
+                "name": name, "chain_id": parsed.chain_id, "fingerprint": parsed.fingerprint(), "version": "0.1.0", "pid": 1,
+                "started_ms": 1, "consensus_key": founder.validator.consensus_key, "validator": true, "height": 12,
+                "block_id": chain_types::Hash([0; 32]), "block_time_ms": now_ms() - 8_000, "round_height": 13, "round": 0, "peer_height": 12,
+                "caught_up": true, "state_root": chain_types::Hash([0; 32]), "log_size": 0, "phase": "idle", "pending_since_ms": null,
+                "pending": 0, "validators": 4, "quorum": 3, "peers": [], "disk_free_bytes": 1u64 << 40, "config": loaded,
+            }));
+        }
+    }
+}
+
+async fn answer(
+    State(nodes): State<Nodes>,
+    Path((_, _, validator, what)): Path<(String, String, String, String)>,
+) -> Result<Json<Value>, StatusCode> {
+    let answers = nodes.0.lock().unwrap();
+    let status = answers.status.get(&validator).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    match what.as_str() {
+        "status" => Ok(Json(status.clone())),
+        "validators" => Ok(Json(answers.validators.clone())),
+        "genesis" => Ok(Json(answers.genesis.clone())),
+        _ => Err(StatusCode::NOT_FOUND),
+    }
+}
