@@ -92,6 +92,7 @@ fn stand_ins(chain: &ValidChain) -> Keys {
         organisations: chain.organisations().map(|(id, _)| (id.clone(), key)).collect(),
         nodes: chain.members().iter().map(|member| (member.name, node(&member.organisation))).collect(),
         token_hashes: Vec::new(),
+        used: Default::default(),
     }
 }
 
