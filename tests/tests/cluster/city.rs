@@ -121,10 +121,10 @@ impl City {
         kubectl::patch(&self.namespace, "chain", &self.chain, &json!({"spec": spec})).await
     }
 
-    /// Each validator and where its API is reached from this machine.
+    /// Each validator of the voting set and where its API is reached from this machine.
     pub async fn nodes(&self) -> anyhow::Result<Vec<(ValidatorRow, Url)>> {
         let mut nodes = Vec::new();
-        for row in self.status().await?.validators {
+        for row in self.status().await?.validators.into_iter().filter(|row| row.voting) {
             let service = kubectl::get(&self.namespace, "service", &format!("{}-{}", self.chain, row.name)).await?;
             let address = service.as_ref().and_then(|service| service["spec"]["clusterIP"].as_str());
             let url = format!("http://{}:8080/", address.context("a validator has no Service")?).parse()?;

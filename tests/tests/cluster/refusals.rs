@@ -14,7 +14,7 @@ fn new_chains() -> Vec<(&'static str, Value, &'static str)> {
         ("no validators", json!({"validators": {"count": 0}}), "validators"),
         ("two validators", json!({"validators": {"count": 2}}), "4"),
         ("an unknown version", json!({"version": "77.0.0"}), "77.0.0"),
-        ("more than the quota", json!({"validators": {"count": 40}}), "quota"),
+        ("more than the quota", json!({"validators": {"count": 16}}), "quota"),
         ("an organisation nobody knows", json!({"operator": "nobody"}), "nobody"),
         ("a misspelt field", json!({"validatorz": 4}), "validatorz"),
     ]
