@@ -4,12 +4,19 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail, ensure};
-use chain_plan::{Quorum, ValidChain};
+use chain_plan::{Keys, NodeKeys, Quorum, ValidChain};
+use chain_types::{Hash, PublicKey};
 use operator_api::{Chain, Tenant};
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::{
+    chain::resources::{
+        Place, annotation,
+        network_policy::{self, Platform},
+        pdb, service,
+        stateful_set::{self, Runs, Runtime},
+    },
     city::Surroundings,
     config::Config,
     objects::{Child, names},
@@ -33,8 +40,60 @@ pub fn dry_run(text: &str, config: &Config) -> anyhow::Result<String> {
     for chain in &chains {
         let valid = parse(chain, &tenants, &chains, config)?;
         writeln!(out, "{}", summary(chain, &valid, config))?;
+        for child in children(chain, &valid, config)? {
+            document(&mut out, &child)?;
+        }
     }
     Ok(out)
+}
+
+/// What follows from the spec alone. Key Secrets, configurations and genesis hold keys, so they come into being on the cluster.
+fn children(chain: &Chain, valid: &ValidChain, config: &Config) -> anyhow::Result<Vec<Child>> {
+    let place = Place::of(&chain.spec.tenant, &chain.metadata);
+    let plan = chain_plan::plan(valid, &stand_ins(valid), &place.addresses(), None);
+    let platform = Platform { operator: &config.operator_namespace, console: &config.console_namespace };
+    let mut all = vec![
+        Child::of(&network_policy::policy(&place, &platform))?,
+        Child::of(&service::api(&place))?,
+        Child::of(&pdb::budget(&place, Quorum::of(valid.count()).needed()))?,
+    ];
+    let image = config.images.get(&valid.version()).context("the version has no image")?;
+    let storage_class = config.storage_class.as_deref();
+    let runtime = Runtime { image, pull_policy: config.image_pull_policy.as_str(), storage_class };
+    for node in &plan.nodes {
+        all.push(Child::of(&service::of_validator(&place, node.name))?);
+        let text = node.config.as_ref().context("a configuration follows from keys")?;
+        let runs = Runs { node: node.name, version: node.version, config: text, resources: node.resources };
+        let running = node.desired == operator_api::ValidatorState::Running;
+        let set = stateful_set::stateful_set(&place, &runs, &runtime, running, node.resources.storage_gib)?;
+        let mut child = Child::of(&set)?;
+        // Hashes of what holds keys.
+        for name in [annotation::CONFIG_START, annotation::TEMPLATE] {
+            child.wanted["spec"]["template"]["metadata"]["annotations"][name] = "known once keys are made".into();
+        }
+        all.push(child);
+    }
+    Ok(all)
+}
+
+/// In place of keys that nobody has made: the shape of the objects does not depend on them.
+fn stand_ins(chain: &ValidChain) -> Keys {
+    let key = PublicKey([0; 32]);
+    let node = |organisation: &operator_api::Name| NodeKeys {
+        organisation: organisation.clone(),
+        consensus: key,
+        cosigner: key,
+        log: key,
+        peer: key,
+        admin_token_hash: Hash([0; 32]),
+    };
+    Keys {
+        steward: Some(key),
+        organisations: chain.organisations().map(|(id, _)| (id.clone(), key)).collect(),
+        nodes: chain.members().iter().map(|member| (member.name, node(&member.organisation))).collect(),
+        token_hashes: Vec::new(),
+        used: Default::default(),
+    }
 }
 
 fn read(text: &str) -> anyhow::Result<(Vec<Tenant>, Vec<Chain>)> {
@@ -122,6 +181,10 @@ mod tests {
             "7 validators, quorum 5, tolerates 2",
             "main-validator-7: notary-office",
             "image localhost/citychain/chain-node:0.1.0",
+            "kind: StatefulSet",
+            "minAvailable: 5",
+            "name: main-validators",
+            "citychain.dev/template: known once keys are made",
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }

@@ -9,10 +9,14 @@ use operator_api::{Text, ValidatorName};
 
 use super::{
     facts::{Container, Facts},
+    fetch,
     observe::Answered,
     resources::Place,
 };
-use crate::context::Context;
+use crate::{context::Context, objects::names};
+
+/// A pod that stays away this long is asked about.
+const NO_POD_AFTER_MS: u64 = 5_000;
 
 /// What is remembered from one look to the next. All of it can be lost: the next look asks again.
 #[derive(Default)]
@@ -124,4 +128,24 @@ fn leader(keys: &Keys, heard: &Heard, height: u64) -> Option<ValidatorName> {
     let (_, set) = heard.voters.as_ref()?;
     let turn = (height + 1).checked_rem(u64::try_from(set.len()).ok()?)?;
     keys.names([set.get(usize::try_from(turn).ok()?)?]).into_iter().next()
+}
+
+/// A pod that its set cannot make has no status to explain it; its set's events do.
+pub async fn explain_absent_pods(context: &Context, place: &Place, facts: &Facts, observed: &mut Observed) {
+    let now_ms = observed.now_ms;
+    for (name, seen) in &mut observed.nodes {
+        let Process::Preparing { since_ms } = seen.process else { continue };
+        let has_pod = facts.validators.get(name).is_some_and(|validator| validator.pod.is_some());
+        if has_pod || now_ms.saturating_sub(since_ms) < NO_POD_AFTER_MS {
+            continue;
+        }
+        let set = names::node(&place.chain, *name);
+        if let Ok(Some(note)) = fetch::why_no_pod(&context.client, &place.namespace, &set).await {
+            let note: String = note.chars().filter(|c| !c.is_control()).take(240).collect();
+            seen.error = Some(Text::new(
+                format!("集群拒绝创建其 Pod：{note}"),
+                format!("the cluster refuses to make its pod: {note}"),
+            ));
+        }
+    }
 }

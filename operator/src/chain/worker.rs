@@ -38,8 +38,6 @@ use crate::{
 
 /// Every child is read again after this long, even if nobody told of a change.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(300);
-/// A pod that stays away this long is asked about.
-const NO_POD_AFTER_MS: u64 = 5_000;
 /// On the chain: restart, one by one, what an earlier operator made.
 const RESTART_PENDING: &str = "citychain.dev/restart-pending";
 
@@ -217,7 +215,7 @@ impl Worker {
             node.height = memory.observed.node(*name).height;
         }
         if fresh {
-            explain_absent_pods(context, place, facts, &mut observed).await;
+            ask::explain_absent_pods(context, place, facts, &mut observed).await;
         }
         let accepted = {
             let city = self.common.city.read().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -372,26 +370,6 @@ fn couldnt(what: &Text, error: &anyhow::Error) -> Text {
         format!("未能完成：{}原因：{error:#}。稍后自动重试。", what.zh),
         format!("Couldn't do this: {} Reason: {error:#}. It is tried again by itself.", what.en),
     )
-}
-
-/// A pod that its set cannot make has no status to explain it; its set's events do.
-async fn explain_absent_pods(context: &Context, place: &Place, facts: &Facts, observed: &mut Observed) {
-    let now_ms = observed.now_ms;
-    for (name, seen) in &mut observed.nodes {
-        let chain_plan::Process::Preparing { since_ms } = seen.process else { continue };
-        let has_pod = facts.validators.get(name).is_some_and(|validator| validator.pod.is_some());
-        if has_pod || now_ms.saturating_sub(since_ms) < NO_POD_AFTER_MS {
-            continue;
-        }
-        let set = names::node(&place.chain, *name);
-        if let Ok(Some(note)) = fetch::why_no_pod(&context.client, &place.namespace, &set).await {
-            let note: String = note.chars().filter(|c| !c.is_control()).take(240).collect();
-            seen.error = Some(Text::new(
-                format!("集群拒绝创建其 Pod：{note}"),
-                format!("the cluster refuses to make its pod: {note}"),
-            ));
-        }
-    }
 }
 
 /// How long until the next look without a reason: short while something moves.

@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    chain::resources::{
+        Place,
+        network_policy::{self, Platform, READS_METRICS},
+    },
     fixtures,
     objects::names,
     tenant::{Retained, plan},
@@ -105,5 +109,61 @@ fn no_pod_of_one_tenant_reaches_anything_but_dns() {
             // Back: DNS may speak to nobody by itself.
             assert!(!reaches(&policies, other, &notary, protocol, port), "{} → notary {protocol} {port}", other.name);
         }
+    }
+}
+
+/// A chain's policy and its first two validators.
+fn chain(tenant: &str, name: &str, last: u8) -> (NetworkPolicy, [Pod; 2]) {
+    let chain = fixtures::chain(tenant, name, 4);
+    let place = Place::of(&chain.spec.tenant, &chain.metadata);
+    let platform = Platform { operator: "citychain-system", console: "citychain-web" };
+    let validator = |number: u8| {
+        let node = operator_api::ValidatorName::numbered(number.into()).unwrap();
+        let labels = names::validator_labels(&chain.spec.tenant, chain.name(), node);
+        Pod { labels, ..pod("validator", &format!("tenant-{tenant}"), &[], last + number) }
+    };
+    (network_policy::policy(&place, &platform), [validator(1), validator(2)])
+}
+
+/// Which ports of a validator somebody reaches.
+fn open_ports(policies: &[NetworkPolicy], from: &Pod, to: &Pod) -> Vec<u16> {
+    let all = [53, 443, 8080, 8081, 9090, 26656, 26657];
+    all.into_iter().filter(|port| reaches(policies, from, to, "TCP", *port)).collect()
+}
+
+#[test]
+fn per_pair_of_chains_and_tenants_only_validators_of_one_chain_reach_each_other() {
+    let chains = [("notary", "main", 10), ("notary", "archive", 20), ("health", "medical", 30)];
+    let made: Vec<_> = chains.iter().map(|(tenant, name, last)| chain(tenant, name, *last)).collect();
+    let mut policies = policies(&["notary", "health"]);
+    policies.extend(made.iter().map(|(policy, _)| policy.clone()));
+    for (at, (_, [from, _])) in made.iter().enumerate() {
+        for (to_at, (_, [_, to])) in made.iter().enumerate() {
+            let expected: &[u16] = if at == to_at { &[8080, 26656, 26657] } else { &[] };
+            assert_eq!(open_ports(&policies, from, to), expected, "{:?} → {:?}", chains[at], chains[to_at]);
+        }
+    }
+}
+
+#[test]
+fn of_everybody_else_the_platform_reaches_what_it_needs_and_nobody_more() {
+    let (policy, [_, to]) = chain("notary", "main", 10);
+    let mut policies = policies(&["notary"]);
+    policies.push(policy);
+    let mut metrics = pod("metrics", "monitoring", &[], 4);
+    metrics.namespace_labels.insert(READS_METRICS.to_owned(), "true".to_owned());
+    let mut pretender = pod("pretender", "default", &[], 5);
+    pretender.labels = to.labels.clone();
+    for (from, expected) in [
+        (pod("operator", "citychain-system", &[], 1), &[8080, 8081][..]),
+        (pod("console", "citychain-web", &[], 2), &[8080]),
+        (metrics, &[9090]),
+        (pod("somebody", "default", &[], 3), &[]),
+        // Labels of a pod count only in its own namespace.
+        (pretender, &[]),
+        (in_tenant("neighbour", "notary", 6), &[]),
+    ] {
+        assert_eq!(open_ports(&policies, &from, &to), expected, "{}", from.name);
+        assert!(open_ports(&policies, &to, &from).is_empty(), "validator → {}", from.name);
     }
 }

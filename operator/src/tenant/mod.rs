@@ -103,7 +103,10 @@ fn of_label<K>(child: PartialObjectMeta<K>) -> Option<ObjectRef<DynamicObject>> 
 /// What is known of each chain, by uid. A chain's status changes all the time and says nothing about what it uses: only a new
 /// spec, a deletion and its end are news.
 #[derive(Default)]
-struct Seen(Mutex<HashMap<String, (Option<i64>, bool, usize)>>);
+struct Seen(Mutex<HashMap<String, News>>);
+
+/// Generation, whether it is leaving, how many finalizers hold it.
+type News = (Option<i64>, bool, usize);
 
 impl Seen {
     fn is_news(&self, chain: &PartialObjectMeta<DynamicObject>) -> bool {

@@ -213,7 +213,8 @@ mod tests {
         wider.spec.public_reads = true;
         let tenant = fixtures::tenant("notary");
         let versions = ["0.1.0".parse().unwrap()].into();
-        let around = Surroundings::of(old.name(), &tenant, &[old.clone()], &"yunchuan".parse().unwrap(), versions);
+        let around =
+            Surroundings::of(old.name(), &tenant, std::slice::from_ref(&old), &"yunchuan".parse().unwrap(), versions);
         let mut before = old.clone();
         before.spec.version = "0.0.9".parse().unwrap();
         assert_eq!(decide(&wider, Some(&before), &tenant, &around, &observed(4)), Ok(()));
