@@ -61,6 +61,13 @@ remove_containers() {
   done
 }
 
+# On a busy machine a task may outlive the time that containerd gives it, and its shim with it. A shim names the socket of
+# the containerd that it belongs to, so only ours are ended.
+remove_shims() {
+  local id
+  for id in $(pgrep -f -- "^[^ ]*containerd-shim[^ ]* .* -address $SOCKETS/"); do kill "$id" 2>/dev/null || true; done
+}
+
 restore_settings() {
   local setting value
   while read -r setting value; do
@@ -92,6 +99,7 @@ down() {
   for file in "$RUN"/pid/{kubelet-*,volumes,proxy,scheduler,controller-manager}; do [ ! -f "$file" ] || stop "$file" 10; done
   remove_containers
   for file in "$RUN"/pid/*; do [ ! -f "$file" ] || stop "$file" 10; done
+  remove_shims
   awk -v run="$RUN/" -v sockets="$SOCKETS/" 'index($2, run) == 1 || index($2, sockets) == 1 {print $2}' /proc/mounts | sort -r |
     while read -r mounted; do umount -l "$mounted" || true; done
   remove_namespaces
