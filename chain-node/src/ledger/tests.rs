@@ -1,10 +1,11 @@
 //! Which blocks may follow, on a real store with a chain of one validator.
 
+use chain_runtime::modules::identity::calls::BindAccount;
 use chain_types::crypto::SigningKey;
-use chain_types::encoding::Encode;
+use chain_types::encoding::{Encode, to_value};
 use chain_types::genesis::Genesis;
 use chain_types::membership::{Change, NewValidator, ValidatorKeys};
-use chain_types::{Call, CommitCertificate, Hash, Transaction, Value, Vote, VoteKind};
+use chain_types::{Call, CommitCertificate, Custody, Hash, Transaction, Value, Vote, VoteKind};
 
 use super::*;
 use crate::sample;
@@ -36,14 +37,25 @@ impl Chain {
 
     fn anchor(&self, n: u64) -> Transaction {
         let digest = Value::Array(vec![Value::Bytes(Hash::of(&n.to_be_bytes()).0.to_vec())]);
+        self.call(n, ["anchor", "digests"], Value::Map(vec![("digests".into(), digest)]))
+    }
+
+    /// Writes a record of its own.
+    fn bind(&self, n: u64) -> Transaction {
+        let key = SigningKey::from_seed(&Hash::of(&n.to_be_bytes()).0).public();
+        let args = BindAccount { key, label: "gateway".into(), custody: Custody::Own, administrator: false };
+        self.call(n, ["identity", "bind_account"], to_value(&args).unwrap())
+    }
+
+    fn call(&self, n: u64, [instance, method]: [&str; 2], args: Value) -> Transaction {
         let call = Call {
             fingerprint: self.ledger.fingerprint(),
             valid_until_ms: 100_000,
             salt: n.to_be_bytes(),
             app: "chain".into(),
-            instance: "anchor".into(),
-            method: "digests".into(),
-            args: Value::Map(vec![("digests".into(), digest)]),
+            instance: instance.into(),
+            method: method.into(),
+            args,
         };
         Transaction::sign(call, &self.key).unwrap()
     }
@@ -158,7 +170,7 @@ fn what_only_older_heights_need_is_dropped_with_every_block_and_by_a_node_that_s
         if n % 30 == 29 {
             chain = chain.reopened();
         }
-        chain.commit(vec![chain.anchor(n)]);
+        chain.commit(vec![chain.bind(n)]);
         let (height, oldest) = (chain.ledger.tip().height, chain.ledger.store().oldest_stale().unwrap().unwrap());
         assert!(oldest + HISTORY > height, "at {height} there is still something of {oldest}");
     }

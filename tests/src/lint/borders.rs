@@ -114,7 +114,7 @@ mod tests {
             ("console", "rocksdb = \"1\""),
             ("chain-runtime", "arc-malachitebft-core-types.workspace = true"),
             ("chain-runtime", "tokio.workspace = true"),
-            ("console", "kube = \"5\""),
+            ("chain-node", "kube = \"5\""),
             ("newcomer", "chain-types.workspace = true"),
         ] {
             assert_eq!(found(package, dependency), 1, "{package} → {dependency}");
