@@ -119,6 +119,11 @@ static int sync_(const char *call, int fd) {
   if (failed(mode)) {
     done = -1;
   } else {
+    // The power is gone already, and nobody has noticed yet: whether this disk lies is no longer said.
+    if (control->mode == CUT_NOW) {
+      control->fired = 1;
+      cut(NULL, NULL);
+    }
     if (control->mode != LYING) {
       if (f) on_disk(f, fd);
       else folder_on_disk(path);
