@@ -23,6 +23,7 @@ pub mod crds;
 pub mod setup;
 
 pub mod city;
+mod clock;
 pub mod config;
 pub mod context;
 pub mod dry_run;

@@ -7,6 +7,8 @@ use super::{ObjectError, Stored};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Status;
 use operator_api::application::FINALIZER;
+use operator_api::cluster::{self, CONFIRM_DELETION};
+pub use operator_api::cluster::{namespace, tenant_of};
 use operator_api::{
     API_VERSION, Application, ApplicationSpec, ApplicationStatus, GROUP, Kind, Name, Object, Tenant, TenantSpec,
     VERSION,
@@ -18,8 +20,6 @@ use std::time::{Duration, Instant};
 
 /// Under which name the console's fields stand in an object's managed fields.
 const FIELD_MANAGER: &str = "citychain-console";
-/// Without it admission refuses to delete a chain: a slip of `kubectl delete` ends none.
-const CONFIRM_DELETION: &str = "citychain.dev/confirm-deletion";
 /// An API server that has not answered for so long is taken to be away. Admission itself may take 5 s.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// A tenant's namespace is made by the operator, a moment after its object.
@@ -45,25 +45,9 @@ pub fn resource<S: Kind>() -> ApiResource {
     }
 }
 
-/// The namespace of a tenant.
-pub fn namespace(tenant: &Name) -> String {
-    format!("tenant-{tenant}")
-}
-
-/// The tenant whose namespace it is.
-pub fn tenant_of(namespace: &str) -> Option<Name> {
-    namespace.strip_prefix("tenant-")?.parse().ok()
-}
-
 /// An object as its kind reads it; the error names the field.
 pub fn parse<S: Kind>(object: &DynamicObject) -> Result<Object<S>, String> {
-    let mut value = serde_json::to_value(object).map_err(|error| error.to_string())?;
-    if let Some(metadata) = value.get_mut("metadata").and_then(Json::as_object_mut) {
-        for unread in ["managedFields", "selfLink", "generateName", "deletionGracePeriodSeconds"] {
-            metadata.remove(unread);
-        }
-    }
-    serde_json::from_value(value).map_err(|error| error.to_string())
+    cluster::stored(serde_json::to_value(object).map_err(|error| error.to_string())?)
 }
 
 impl Cluster {
@@ -303,14 +287,5 @@ mod tests {
         assert!(matches!(answer(403, "Forbidden", rights), ObjectError::Unreachable(_)));
         let down = "Internal error occurred: failed calling webhook \"chains.citychain.dev\": connection refused";
         assert!(matches!(answer(500, "InternalError", down), ObjectError::Unreachable(_)));
-    }
-
-    #[test]
-    fn a_namespace_names_its_tenant_and_a_foreign_one_none() {
-        let name: Name = "medical".parse().unwrap();
-        assert_eq!(tenant_of(&namespace(&name)), Some(name));
-        for foreign in ["default", "tenant-", "tenant-A", "my-tenant-medical"] {
-            assert_eq!(tenant_of(foreign), None, "{foreign}");
-        }
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod application;
 pub mod chain;
+pub mod cluster;
 pub mod conditions;
 pub mod names;
 pub mod object;

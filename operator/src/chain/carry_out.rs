@@ -19,7 +19,6 @@ use serde_json::json;
 
 use super::{
     ask::{self, Heard},
-    clock::now_ms,
     facts::Facts,
     fetch::Children,
     keys, lasting,
@@ -27,6 +26,7 @@ use super::{
     upkeep,
 };
 use crate::{
+    clock::now_ms,
     context::Context,
     objects::{Change, Child, is_conflict, is_not_found, names},
 };

@@ -16,7 +16,6 @@
 mod ask;
 mod carry_out;
 pub mod city;
-mod clock;
 mod deletion;
 mod facts;
 mod fetch;

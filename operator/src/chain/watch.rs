@@ -275,7 +275,7 @@ impl Loops {
     }
 
     fn wake_chains_of(&self, tenant: &str) {
-        let of_tenant = |key: &&Key| key.0.strip_prefix("tenant-") == Some(tenant);
+        let of_tenant = |key: &&Key| names::tenant_of(&key.0).is_some_and(|owner| owner.as_str() == tenant);
         for key in self.chains.keys().filter(of_tenant) {
             if let Some(chain) = self.chains.get(key) {
                 chain.wake.notify_one();

@@ -19,7 +19,6 @@ use super::{
     ask::{self, Heard},
     carry_out::Hands,
     city::City,
-    clock::now_ms,
     deletion,
     facts::Facts,
     fetch::{self, Children},
@@ -31,6 +30,7 @@ use super::{
     upkeep, validate,
 };
 use crate::{
+    clock::now_ms,
     context::{Context, Shared},
     events::Severity,
     objects::{self, add_finalizer, names, within},

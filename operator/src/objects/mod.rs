@@ -14,8 +14,7 @@ use kube::{
     api::{Api, ApiResource, DynamicObject},
 };
 pub use names::OPERATOR as FIELD_MANAGER;
-use operator_api::{API_VERSION, GROUP, Kind, Metadata, Object, VERSION};
-use serde_json::Value;
+use operator_api::{API_VERSION, GROUP, Kind, Metadata, Object, VERSION, cluster};
 pub use status::{add_finalizer, patch_status, remove_finalizer};
 
 /// Where a kind is found.
@@ -41,13 +40,7 @@ pub fn within<S: Kind>(client: &Client, namespace: &str) -> Api<DynamicObject> {
 
 /// An object as its kind reads it. What does not fit is the answer, not an error of the watch: the sentence names the field.
 pub fn parse<S: Kind>(object: &DynamicObject) -> Result<Object<S>, String> {
-    let mut value = serde_json::to_value(object).map_err(|error| error.to_string())?;
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        for unread in ["managedFields", "selfLink", "generateName", "deletionGracePeriodSeconds"] {
-            metadata.remove(unread);
-        }
-    }
-    serde_json::from_value(value).map_err(|error| error.to_string())
+    cluster::stored(serde_json::to_value(object).map_err(|error| error.to_string())?)
 }
 
 /// What a child says about whose it is: with the object it goes, and a change of the child wakes its controller. `None`
@@ -83,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    fn tenant(metadata: Value) -> DynamicObject {
+    fn tenant(metadata: serde_json::Value) -> DynamicObject {
         serde_json::from_value(json!({
             "apiVersion": API_VERSION, "kind": "Tenant", "metadata": metadata,
             "spec": {"title": {"zh": "公证处", "en": "Notary"}, "organisations": [], "quota": {"chains": 1, "validators": 4, "storageGib": 40}},

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+pub use operator_api::cluster::{CONFIRM_DELETION, namespace, tenant_of};
 use operator_api::{Name, ValidatorName};
 
 /// Who made an object.
@@ -26,8 +27,6 @@ pub const RETAINED: &str = "citychain.dev/retained";
 
 /// On a namespace: the uid of the Tenant that it was made for. A namespace without it is somebody else's.
 pub const TENANT_UID: &str = "citychain.dev/tenant-uid";
-/// On an object that is to be deleted: its own name, typed once more.
-pub const CONFIRM_DELETION: &str = "citychain.dev/confirm-deletion";
 /// `delete`: volumes, keys and genesis go with their chain; otherwise they are kept.
 pub const RETENTION: &str = "citychain.dev/retention";
 /// `true`: the operator observes and reports, and changes nothing.
@@ -37,18 +36,6 @@ pub const PAUSE: &str = "citychain.dev/pause";
 pub const CHAIN_FINALIZER: &str = "citychain.dev/chain";
 /// Keeps a Tenant until its chains are gone.
 pub const TENANT_FINALIZER: &str = "citychain.dev/tenant";
-
-const NAMESPACE_PREFIX: &str = "tenant-";
-
-/// The namespace of a tenant.
-pub fn namespace(tenant: &Name) -> String {
-    format!("{NAMESPACE_PREFIX}{tenant}")
-}
-
-/// Whose namespace it is, if it is a tenant's.
-pub fn tenant_of(namespace: &str) -> Option<Name> {
-    namespace.strip_prefix(NAMESPACE_PREFIX)?.parse().ok()
-}
 
 /// `<chain>-validator-<n>`: StatefulSet, Service, and the stem of a validator's other objects.
 pub fn node(chain: &Name, validator: ValidatorName) -> String {
@@ -80,18 +67,4 @@ pub fn validator_labels(tenant: &Name, chain: &Name, validator: ValidatorName) -
 
 fn labels<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tenants_namespace_names_its_tenant_and_no_other_does() {
-        let tenant: Name = "notary".parse().unwrap();
-        assert_eq!(tenant_of(&namespace(&tenant)), Some(tenant));
-        for other in ["default", "tenant", "tenant-", "tenant-Notary", "my-tenant-notary"] {
-            assert_eq!(tenant_of(other), None, "{other}");
-        }
-    }
 }

@@ -10,7 +10,7 @@ mod status;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use fetch::Found;
@@ -30,6 +30,7 @@ use status::{Outcome, is_written, report};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock::now_ms,
     context::Shared,
     events::Severity,
     objects::{self, Change, Child, names},
@@ -149,10 +150,7 @@ async fn reconcile(object: &DynamicObject, context: &Shared) -> Result<Action, E
         Some(_) => LOOK_SOON,
     };
     if let Some(outcome) = outcome {
-        let now_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
-        let report = report(&tenant, &found, &outcome, now_ms);
+        let report = report(&tenant, &found, &outcome, now_ms());
         if !is_written(&tenant, &report) {
             objects::patch_status(&objects::everywhere::<TenantSpec>(&context.client), tenant.name().as_str(), &report)
                 .await?;
@@ -240,7 +238,7 @@ async fn invalid(object: &DynamicObject, context: &Shared, reason: &str) -> Resu
     let before =
         object.data["status"]["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
     if before.is_none_or(|before| before["message"] != reason) {
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now_s = now_ms() / 1_000;
         let ready = serde_json::json!({
             "type": operator_api::conditions::READY, "status": "False", "reason": operator_api::reason::INVALID_SPEC,
             "message": reason, "lastTransitionTime": operator_api::Time::from_ms(now_s * 1_000), "observedGeneration": generation,

@@ -1,8 +1,7 @@
 //! The chain as it is at this moment, for the arithmetic of a change: every node is asked at once and has little time, because
 //! a person waits for the answer. What cannot be asked counts as down, so the answer errs towards refusing.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
+use chain_client::Node;
 use chain_plan::{Observed, Process};
 use chain_types::api::Status;
 use futures::future::join_all;
@@ -10,16 +9,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 use operator_api::{Chain, Name, ValidatorName};
 
-use crate::{context::Shared, objects::names};
-
-/// Well below the webhook's own time.
-const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
+use crate::{clock::now_ms, context::Shared, objects::names};
 
 pub async fn now(context: &Shared, chain: &Chain) -> kube::Result<Observed> {
     let status = chain.status.clone().unwrap_or_default();
     let mut observed = Observed::remembered(&status);
-    observed.now_ms =
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+    observed.now_ms = now_ms();
     observed.versions = context.config.versions();
     observed.can_change_set = has_steward(context, &chain.spec.tenant, chain.name()).await?;
     let rows: Vec<ValidatorName> = status.validators.iter().map(|row| row.name).collect();
@@ -37,8 +32,7 @@ pub async fn now(context: &Shared, chain: &Chain) -> kube::Result<Observed> {
 
 async fn ask(context: &Shared, chain: &Chain, validator: ValidatorName) -> Option<Status> {
     let address = context.config.node_api(&chain.spec.tenant, chain.name(), validator);
-    let request = context.http.get(format!("{address}/status")).timeout(ANSWER_WITHIN);
-    request.send().await.ok()?.json().await.ok()
+    Node::at(&context.http, &address).status().await.ok()
 }
 
 /// Without the steward's key the voting set cannot be changed by the platform.

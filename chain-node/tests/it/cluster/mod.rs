@@ -196,12 +196,14 @@ impl Cluster {
     }
 
     /// Waits until every node runs, all stand at one height, and no block follows: nothing waits, the last block is
-    /// sealed, and it is older than any round of consensus on a busy machine takes.
+    /// sealed, and it is older than any round of consensus on a busy machine takes. A node whose identity waits does not
+    /// rest: it starts anew once it may vote, and answers nobody meanwhile.
     pub async fn rest(&self) {
         let size = self.running();
         let resting = |all: &[Status]| {
             let (first, now) = (all.first().map(|s| s.height), chain_node::consensus::now_ms());
-            let rests = |s: &Status| s.phase == Phase::Idle && s.block_time_ms + 2_000 < now && Some(s.height) == first;
+            let quiet = |s: &Status| s.phase == Phase::Idle && s.waits.is_none() && s.block_time_ms + 2_000 < now;
+            let rests = |s: &Status| quiet(s) && Some(s.height) == first;
             all.len() == size && all.iter().all(rests)
         };
         self.until("all nodes rest at one height", resting).await;

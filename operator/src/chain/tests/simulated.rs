@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 use crate::{
     chain::{
         city::{City, KnownTenant},
-        clock::now_ms,
         worker::{Common, Worker},
     },
+    clock::now_ms,
     config::{Config, tests::FILE},
     context::Context,
     mock::ApiServer,
