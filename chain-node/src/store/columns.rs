@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+use rocksdb::{
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options,
+};
 
 use super::StoreError;
 
@@ -138,6 +140,12 @@ fn column_options(column: Column, cache: &Cache) -> Options {
     if column.is_point_lookup() {
         table.set_bloom_filter(10.0, false);
     }
+    // Filters and indexes in pieces of a page. Whole, those of a million records no longer fit into the cache, and a lookup
+    // reads hundreds of kilobytes for one bit of them: a record among 600,000 then took 122 µs instead of 50 to write.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(4096);
+    table.set_pin_top_level_index_and_filter(true);
     let mut options = Options::default();
     if column.is_point_lookup() {
         // Most of these lookups find nothing, as they should: a transaction that is not known yet, a record that is new.
