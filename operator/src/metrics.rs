@@ -68,6 +68,9 @@ pub struct BackupFacts {
     pub failed: bool,
 }
 
+/// Name, help and value of a metric of ChainBackups.
+type BackupRow = (&'static str, &'static str, fn(&BackupFacts) -> u64);
+
 impl Metrics {
     /// One pass over an object ended; an error by the label of its kind.
     pub fn reconciled(&self, kind: &'static str, took: Duration, outcome: Result<(), &'static str>) {
@@ -172,7 +175,7 @@ impl Metrics {
 
     fn write_backups(&self, text: &mut String) {
         let backups = locked(&self.backups);
-        let rows: [(&str, &str, fn(&BackupFacts) -> u64); 3] = [
+        let rows: [BackupRow; 3] = [
             (
                 "citychain_operator_backup_last_success_timestamp_seconds",
                 "When the newest backup was finished, seconds since 1970; 0 if there is none.",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use chain_types::api::BackedUp;
 use clap::{ArgGroup, Args};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::destination::{Away, report};
 use crate::backup::destination::{Destination, superfluous};
@@ -107,12 +108,16 @@ impl Backup {
         let scratch = std::path::absolute(scratch)?;
         empty(&scratch)?;
         let folder = scratch.join(run);
-        let sent = async {
+        let sending = async {
             let manifest = self.copy(&folder).await?;
             destination.upload(run, &folder).await?;
             anyhow::Ok(manifest)
         };
-        let sent = sent.await;
+        let mut asked_to_end = signal(SignalKind::terminate())?;
+        let sent = tokio::select! {
+            sent = sending => sent,
+            _ = asked_to_end.recv() => Err(anyhow::anyhow!("it was asked to end; nothing of it is left on this disk")),
+        };
         let emptied = empty(&scratch);
         let manifest = sent?;
         emptied?;

@@ -145,6 +145,37 @@ async fn a_touched_backup_is_refused_with_the_files_name() {
     assert!(sentence.contains("there is no backup in"), "{sentence}");
 }
 
+/// A pod that has to go is told so first: the copy must not stay in the validator's volume, where nobody would look for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_asked_to_end_leaves_no_copy_on_the_nodes_disk() {
+    let place = Place::start().await;
+    // It takes connections and never answers.
+    let bucket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", bucket.local_addr().unwrap());
+    let (home, token) = (place.cluster.validator_dir(0), place.cluster.dir().join("admin-token"));
+    let admin = place.cluster.config(0).listen.admin.unwrap().to_string();
+    let credentials = place.cluster.dir().join("credentials");
+    std::fs::create_dir_all(&credentials).unwrap();
+    for name in ["access-key", "secret-key"] {
+        std::fs::write(credentials.join(name), "x").unwrap();
+    }
+    let scratch = home.join("backup");
+    let mut child = std::process::Command::new(super::cluster::NODE)
+        .args(["backup", "--admin", &admin, "--token-file", text(&token), "--scratch", text(&scratch)])
+        .args(["--destination", "s3://backups/city", "--run", "run", "--endpoint", &endpoint])
+        .args(["--credentials", text(&credentials)])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let copied = || scratch.join("run/manifest.json").exists();
+    place.cluster.until("the copy is made", |_| copied()).await;
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let ended = tokio::task::block_in_place(|| child.wait()).unwrap();
+    assert!(!ended.success());
+    assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
+}
+
 #[test]
 fn a_wrong_place_is_named() {
     for (place, sentence) in [

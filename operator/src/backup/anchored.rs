@@ -2,12 +2,7 @@
 //! against it. The answer is proven against the city chain's own genesis before it is used.
 
 use chain_client::{Client, node::endpoints};
-use chain_types::{
-    BlockId, Fingerprint,
-    encoding::from_slice,
-    evidence::Subject,
-    light::{StoredHeader, header_key, header_prefix},
-};
+use chain_types::Fingerprint;
 use operator_api::{Chain, ChainSpec};
 
 use crate::{
@@ -18,11 +13,6 @@ use crate::{
 
 /// Tenant and chain of the city.
 const CITY: &str = "city";
-/// Anchors are looked for this far below a backup's last block, and then farther.
-const WINDOWS: [u64; 3] = [1_000, 100_000, u64::MAX];
-const PAGE: u32 = 100;
-/// An anchor a minute fills a page in less than two hours; nobody needs to know more.
-const PAGES: usize = 20;
 
 /// The highest anchored block up to `height`; nothing if there is no city chain, or it knows nothing of this one.
 pub async fn anchors(context: &Context, chain: &Chain, height: u64) -> anyhow::Result<Vec<(u64, String)>> {
@@ -31,52 +21,14 @@ pub async fn anchors(context: &Context, chain: &Chain, height: u64) -> anyhow::R
     if fingerprint(&city) == Some(own) {
         return Ok(Vec::new());
     }
-    match anchor(&client, own, height).await {
-        Ok(found) => Ok(found.map(|(height, id)| (height, id.to_string())).into_iter().collect()),
+    match client.anchored(own, height).await {
+        Ok(found) => Ok(found.map(|stored| (stored.height, stored.id.to_string())).into_iter().collect()),
         // A drill that waits for the city chain proves nothing meanwhile; its status then names no anchor.
         Err(error) => {
             tracing::warn!(chain = %chain.name(), %error, "the city chain couldn't be asked for an anchor");
             Ok(Vec::new())
         }
     }
-}
-
-async fn anchor(city: &Client, chain: Fingerprint, height: u64) -> Result<Option<(u64, BlockId)>, chain_client::Error> {
-    for window in WINDOWS {
-        if let Some(key) = highest(city, chain, height, window).await? {
-            let proven = city.evidence_of_state(&key).await?;
-            let Subject::State(proof) = &proven.evidence.subject else { return Ok(None) };
-            let stored = from_slice::<StoredHeader>(&proof.value);
-            return Ok(stored.ok().filter(|stored| stored.height <= height).map(|stored| (stored.height, stored.id)));
-        }
-        if window >= height {
-            break;
-        }
-    }
-    Ok(None)
-}
-
-/// The key of the highest stored header within the window.
-async fn highest(
-    city: &Client,
-    chain: Fingerprint,
-    height: u64,
-    window: u64,
-) -> Result<Option<Vec<u8>>, chain_client::Error> {
-    let (mut after, most) = (header_key(&chain, height.saturating_sub(window)), header_key(&chain, height));
-    let mut found = None;
-    for _ in 0..PAGES {
-        let page = city.state_list(&header_prefix(&chain), Some(&after), PAGE).await?;
-        let below = page.iter().take_while(|entry| entry.key <= most).count();
-        if let Some(last) = page.get(..below).and_then(<[_]>::last) {
-            found = Some(last.key.clone());
-            after.clone_from(&last.key);
-        }
-        if below < usize::try_from(PAGE).unwrap_or(usize::MAX) {
-            break;
-        }
-    }
-    Ok(found)
 }
 
 fn fingerprint(chain: &Chain) -> Option<Fingerprint> {
@@ -93,6 +45,10 @@ async fn city(context: &Context) -> anyhow::Result<Option<(Chain, Client)>> {
     let token = keys::member_token(&context.client, &place).await?.map(|token| token.as_str().to_owned());
     let rows = chain.status.iter().flat_map(|status| &status.validators).filter(|row| row.ready);
     let bases: Vec<String> = rows.map(|row| context.config.node_api(&place.tenant, &place.chain, row.name)).collect();
+    if bases.is_empty() {
+        tracing::warn!("no validator of the city chain is caught up: a drill begins without an anchor");
+        return Ok(None);
+    }
     let client = Client::new(endpoints(bases.iter().map(String::as_str)), fingerprint, token)?;
     Ok(Some((chain, client)))
 }

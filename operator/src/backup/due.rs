@@ -1,7 +1,7 @@
 //! What is to be done for a ChainBackup now. Pure.
 //!
 //! One Job at a time for a chain: a second copy would hold on to twice the tables. Backups rotate over the validators, so that
-//! one that cannot be copied shows and does not end them. Who proposes changes with every block, and a copy costs a flush:
+//! one that cannot be copied shows and does not stand in the way of the others. Who proposes changes with every block, and a copy costs a flush:
 //! the proposer is not spared.
 
 use operator_api::{BackupRun, Chain, ChainBackupSpec, ChainBackupStatus, ChainState, ValidatorName};
@@ -98,12 +98,19 @@ fn backup(situation: &Situation<'_>) -> Step {
     if chain.spec.state == ChainState::Hibernated {
         return wait("the chain is hibernated: a backup is made when it runs again".to_owned());
     }
-    let last = situation.status.runs.first().map(|run| run.validator);
-    let all: Vec<ValidatorName> = ready(chain).collect();
-    match all.iter().find(|name| last.is_none_or(|last| **name > last)).or(all.first()) {
-        Some(validator) => Step::Backup { validator: *validator },
+    match validator(&situation.status.runs, &ready(chain).collect::<Vec<_>>()) {
+        Some(validator) => Step::Backup { validator },
         None => wait("no validator of the chain is caught up".to_owned()),
     }
+}
+
+/// The next one by number. After a failure the same once more: what a killed copy left on its disk is removed then.
+fn validator(runs: &[BackupRun], ready: &[ValidatorName]) -> Option<ValidatorName> {
+    let last = runs.first();
+    let before = runs.get(1).filter(|run| run.failure.is_some()).map(|run| run.validator);
+    let once_more = last.filter(|run| run.failure.is_some() && before != Some(run.validator)).map(|run| run.validator);
+    let next = ready.iter().find(|name| last.is_none_or(|last| **name > last.validator)).or(ready.first());
+    once_more.filter(|name| ready.contains(name)).or(next.copied())
 }
 
 /// Validators that have every block, by number.

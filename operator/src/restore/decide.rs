@@ -1,7 +1,8 @@
 //! What is to be done for a ChainRestore now, and how far it is. Pure.
 
 use operator_api::{
-    Chain, ChainRestore, ChainRestoreStatus, RestorePhase, RestoreState, RestoredValidator, Time, ValidatorName,
+    Chain, ChainRestore, ChainRestoreStatus, ChainState, RestorePhase, RestoreState, RestoredValidator, Time,
+    ValidatorName, ValidatorState,
 };
 
 /// What the chain's own loop is asked for.
@@ -79,6 +80,10 @@ fn one(row: &mut RestoredValidator, chain: &Chain, seen: &Seen<'_>) -> (Request,
     let Some(now) = chain_status.validators.iter().find(|one| one.name == name) else {
         return (Request::Nothing, format!("the chain has no {name}"), true);
     };
+    if now.desired != ValidatorState::Running || chain.spec.state == ChainState::Hibernated {
+        let sentence = format!("{name} is to be off, as the chain's spec says: it is restored when it shall run again");
+        return (Request::Nothing, sentence, true);
+    }
     if row.state == RestoreState::Syncing {
         if now.ready && now.voting {
             row.state = RestoreState::Done;

@@ -55,6 +55,10 @@ fn a_volume_goes_only_while_the_others_are_a_quorum() {
         let asks = matches!(&decision.request, Request::Clear { volume, .. } if volume == "old");
         assert_eq!(asks, phase == RestorePhase::Restoring, "{:?}", decision.request);
     }
+    let (restore, mut chain) = (parsed(restore_json(&[2])), parsed::<Chain>(chain_json(&[1, 3, 4])));
+    chain.spec.state = operator_api::ChainState::Hibernated;
+    let decision = decide(&restore, &Seen { chain: Some(&chain), volume: Some("old"), now_ms: NOW });
+    assert_eq!((decision.status.phase, decision.request), (RestorePhase::Waiting, Request::Nothing));
 }
 
 async fn pass(server: &ApiServer) {

@@ -63,8 +63,8 @@ pub enum DestinationError {
     RunName(String),
     #[error("failed to read {path}; the folder of credentials holds `access-key` and `secret-key`")]
     Credentials { path: std::path::PathBuf, source: std::io::Error },
-    #[error("failed to use {place}")]
-    Store { place: String, source: object_store::Error },
+    #[error("failed to use {place}: {reason}")]
+    Store { place: String, reason: String },
     #[error("{0} exists already; give the run another name")]
     Exists(String),
     #[error("there is no backup in {0}")]
@@ -77,7 +77,7 @@ impl Destination {
     /// Opens `s3://BUCKET/PREFIX`, or a folder by its path, which is made if it is not there.
     pub fn open(address: &str, bucket: &Bucket<'_>) -> Result<Self, DestinationError> {
         let shown = address.trim_end_matches('/').to_owned();
-        let failed = |source| DestinationError::Store { place: shown.clone(), source };
+        let failed = |e| DestinationError::Store { place: shown.clone(), reason: said(&e) };
         let Some(rest) = address.strip_prefix("s3://") else {
             let path = Path::new(address);
             if address.contains("://") || address.is_empty() {
@@ -97,7 +97,8 @@ impl Destination {
             .with_region(bucket.region.unwrap_or("us-east-1"))
             .with_http_connector(connection::Connector);
         if let Some(endpoint) = bucket.endpoint {
-            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+            builder =
+                builder.with_endpoint(endpoint.trim_end_matches('/')).with_allow_http(endpoint.starts_with("http://"));
         }
         if let Some(folder) = bucket.credentials {
             builder = builder
@@ -256,7 +257,7 @@ impl Destination {
     fn failed(&self, key: &Key, source: object_store::Error) -> DestinationError {
         let bucket = self.shown.strip_prefix("s3://").and_then(|rest| rest.split('/').next());
         let place = bucket.map_or_else(|| format!("{}/{key}", self.shown), |bucket| format!("s3://{bucket}/{key}"));
-        DestinationError::Store { place, source }
+        DestinationError::Store { place, reason: said(&source) }
     }
 }
 
@@ -264,6 +265,16 @@ impl std::fmt::Display for Destination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.shown)
     }
+}
+
+/// The whole sentence: the library's own says what was tried, and its last cause why that failed.
+fn said(error: &object_store::Error) -> String {
+    let (said, mut cause): (String, &dyn std::error::Error) = (error.to_string(), error);
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    let cause = cause.to_string();
+    if said.contains(&cause) { said } else { format!("{said}: {cause}") }
 }
 
 /// A name that leads nowhere else.

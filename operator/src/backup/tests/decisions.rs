@@ -60,7 +60,9 @@ fn what_is_due_is_done_and_a_backup_comes_first() {
         ("without a schedule never", vec![proven(100)], None, ALL, Step::Nothing),
         ("but the drill again after a week", vec![proven(24 * 7)], None, ALL, drill_of("a")),
         ("of the newest", vec![run("b", 1, 3), proven(24 * 7)], None, ALL, drill_of("b")),
-        ("a failed one again soon", vec![failed(run("b", 1, 3)), proven(24)], Some(24), ALL, copy_of(4)),
+        ("a failed one again soon", vec![failed(run("b", 1, 3)), proven(24)], Some(24), ALL, copy_of(3)),
+        ("once", vec![failed(run("b", 1, 3)), failed(run("a", 2, 3))], Some(24), ALL, copy_of(4)),
+        ("if it is well", vec![failed(run("b", 1, 3)), proven(24)], Some(24), &[1, 2], copy_of(1)),
         ("not at once", vec![failed(run("b", 0, 3)), proven(24)], Some(24), ALL, Step::Nothing),
         ("a failed drill not at once", vec![drilled(run("a", 5, 2), 5, Some("x"))], None, ALL, Step::Nothing),
         ("but in six hours", vec![drilled(run("a", 9, 2), 6, Some("x"))], None, ALL, drill_of("a")),
@@ -217,7 +219,8 @@ fn a_restored_backup_is_the_chain_only_if_two_validators_certify_every_part_of_i
         matches!(judge(&[same()], &["validator-2: gone".into()], &done), Verdict::NotYet { why } if why.contains("gone"))
     );
     assert!(matches!(judge(&[], &[], &done), Verdict::NotYet { .. }));
-    let changes: [(&str, fn(&mut Header)); 4] = [
+    type Change = (&'static str, fn(&mut Header));
+    let changes: [Change; 4] = [
         ("block", |header| header.parent = BlockId([9; 32])),
         ("state root", |header| header.state_root = Hash([9; 32])),
         ("log", |header| header.log_root = Hash([9; 32])),
@@ -238,7 +241,8 @@ fn a_restored_backup_is_the_chain_only_if_two_validators_certify_every_part_of_i
 fn conditions_say_in_one_sentence_each_how_it_stands() {
     let proven = || drilled(run("a", 30, 1), 29, None);
     let touched = || drilled(run("b", 2, 2), 1, Some("run/store/000009.sst is not the file that was saved"));
-    let cases: [(Vec<BackupRun>, [(ConditionStatus, &str); 2]); 5] = [
+    type Said = (ConditionStatus, &'static str);
+    let cases: [(Vec<BackupRun>, [Said; 2]); 5] = [
         (
             vec![],
             [(ConditionStatus::False, "no backup has been made"), (ConditionStatus::Unknown, "there is no backup")],
