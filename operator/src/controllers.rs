@@ -4,13 +4,15 @@
 use futures::future::{BoxFuture, FutureExt as _, try_join_all};
 use tokio_util::sync::CancellationToken;
 
-use crate::{chain, context::Shared, founding, tenant};
+use crate::{backup, chain, context::Shared, founding, restore, tenant};
 
 /// Runs every controller.
 pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result<()> {
     let controllers: Vec<BoxFuture<'static, anyhow::Result<()>>> = vec![
         tenant::run(context.clone(), shutdown.clone()).boxed(),
         chain::run(context.clone(), shutdown.clone()).boxed(),
+        backup::run(context.clone(), shutdown.clone()).boxed(),
+        restore::run(context.clone(), shutdown.clone()).boxed(),
         founding::run(context, shutdown).boxed(),
     ];
     try_join_all(controllers).await.map(|_| ())

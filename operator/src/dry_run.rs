@@ -113,8 +113,8 @@ fn read(text: &str) -> anyhow::Result<(Vec<Tenant>, Vec<Chain>)> {
                 chain.metadata.namespace.get_or_insert_with(|| names::namespace(&chain.spec.tenant));
                 chains.push(chain);
             }
-            // The console carries these out.
-            "Application" => {}
+            // Carried out by the console, and on a chain that runs.
+            "Application" | "ChainBackup" | "ChainRestore" => {}
             other => bail!("document {number} is a `{other}`; Tenants and Chains can be planned"),
         }
     }

@@ -2,7 +2,7 @@
 //! steps: fetch → validate → plan (pure, `chain-plan`) → apply → status (pure).
 //!
 //! Reading order: [`cli`] the commands; [`run`] one replica's life, with [`leader`] and [`serve`]; [`controllers`] what the
-//! leader does: [`tenant`], [`chain`]; [`webhook`] what is refused; [`setup`], [`crds`] and [`certificate`] what must be there before.
+//! leader does: [`tenant`], [`chain`], [`backup`], [`restore`]; [`webhook`] what is refused; [`setup`], [`crds`] and [`certificate`] what must be there before.
 //! Shared by all: [`config`], [`context`], [`objects`], [`city`], [`events`], [`metrics`].
 
 pub mod cli;
@@ -11,9 +11,11 @@ pub mod run;
 pub mod leader;
 pub mod serve;
 
+pub mod backup;
 pub mod chain;
 pub mod controllers;
 pub mod founding;
+pub mod restore;
 pub mod tenant;
 
 pub mod webhook;

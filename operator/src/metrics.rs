@@ -32,6 +32,8 @@ pub struct Metrics {
     kinds: Mutex<BTreeMap<&'static str, Reconciles>>,
     /// By namespace and name.
     chains: Mutex<BTreeMap<(String, String), ChainFacts>>,
+    /// By namespace and name of the ChainBackup.
+    backups: Mutex<BTreeMap<(String, String), BackupFacts>>,
     /// By kind and verdict.
     admissions: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
     leader: AtomicBool,
@@ -53,6 +55,21 @@ pub struct ChainFacts {
     /// Voting validators that are not caught up and able to vote.
     pub validators_behind: u32,
 }
+
+/// What is counted of one ChainBackup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupFacts {
+    pub chain: String,
+    /// Seconds since 1970; 0 if there is none.
+    pub last_backup_s: u64,
+    /// The same of the last drill that proved one.
+    pub last_proven_s: u64,
+    /// The last drill failed.
+    pub failed: bool,
+}
+
+/// Name, help and value of a metric of ChainBackups.
+type BackupRow = (&'static str, &'static str, fn(&BackupFacts) -> u64);
 
 impl Metrics {
     /// One pass over an object ended; an error by the label of its kind.
@@ -79,6 +96,15 @@ impl Metrics {
         locked(&self.chains).remove(&(namespace.to_owned(), name.to_owned()));
     }
 
+    /// What was found of a ChainBackup.
+    pub fn backup(&self, namespace: &str, name: &str, facts: BackupFacts) {
+        locked(&self.backups).insert((namespace.to_owned(), name.to_owned()), facts);
+    }
+
+    pub fn backup_gone(&self, namespace: &str, name: &str) {
+        locked(&self.backups).remove(&(namespace.to_owned(), name.to_owned()));
+    }
+
     /// An admission request was answered.
     pub fn admission(&self, kind: &'static str, allowed: bool) {
         let verdict = if allowed { "allowed" } else { "refused" };
@@ -99,6 +125,7 @@ impl Metrics {
         let mut text = String::with_capacity(4_096);
         self.write_reconciles(&mut text);
         self.write_chains(&mut text);
+        self.write_backups(&mut text);
         head(&mut text, "citychain_operator_admissions_total", "counter", "Admission requests by kind and answer.");
         for ((kind, verdict), count) in locked(&self.admissions).iter() {
             row(&mut text, "citychain_operator_admissions_total", &[("kind", kind), ("answer", verdict)], count);
@@ -145,6 +172,34 @@ impl Metrics {
             row(text, name, &[("namespace", namespace), ("chain", chain)], facts.validators_behind);
         }
     }
+
+    fn write_backups(&self, text: &mut String) {
+        let backups = locked(&self.backups);
+        let rows: [BackupRow; 3] = [
+            (
+                "citychain_operator_backup_last_success_timestamp_seconds",
+                "When the newest backup was finished, seconds since 1970; 0 if there is none.",
+                |facts| facts.last_backup_s,
+            ),
+            (
+                "citychain_operator_backup_last_proven_timestamp_seconds",
+                "When a drill has last proven a backup, seconds since 1970; 0 if none has.",
+                |facts| facts.last_proven_s,
+            ),
+            (
+                "citychain_operator_backup_drill_failed",
+                "1 if the last drill found a backup that is not the chain.",
+                |facts| facts.failed.into(),
+            ),
+        ];
+        for (name, help, value) in rows {
+            head(text, name, "gauge", help);
+            for ((namespace, backup), facts) in backups.iter() {
+                let labels = [("namespace", namespace.as_str()), ("backup", backup), ("chain", &facts.chain)];
+                row(text, name, &labels, value(facts));
+            }
+        }
+    }
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {
@@ -175,6 +230,10 @@ mod tests {
         metrics.chain("tenant-notary", "main", ChainFacts { phase: ChainPhase::Degraded, validators_behind: 1 });
         metrics.chain("tenant-health", "medical", ChainFacts { phase: ChainPhase::Idle, validators_behind: 0 });
         metrics.chain_gone("tenant-health", "medical");
+        let facts = BackupFacts { chain: "main".into(), last_backup_s: 9, last_proven_s: 8, failed: true };
+        metrics.backup("tenant-notary", "daily", facts.clone());
+        metrics.backup("tenant-notary", "old", facts);
+        metrics.backup_gone("tenant-notary", "old");
         metrics.admission("Chain", false);
         metrics.set_leader(true);
         let text = metrics.text();
@@ -188,9 +247,11 @@ mod tests {
             "citychain_operator_validators_behind{namespace=\"tenant-notary\",chain=\"main\"} 1",
             "citychain_operator_admissions_total{kind=\"Chain\",answer=\"refused\"} 1",
             "citychain_operator_leader 1",
+            "citychain_operator_backup_last_proven_timestamp_seconds{namespace=\"tenant-notary\",backup=\"daily\",chain=\"main\"} 8",
+            "citychain_operator_backup_drill_failed{namespace=\"tenant-notary\",backup=\"daily\",chain=\"main\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
-        assert!(!text.contains("medical"));
+        assert!(!text.contains("medical") && !text.contains("\"old\""));
     }
 }

@@ -145,7 +145,7 @@ mod tests {
     /// An API server that has established whatever was written before.
     fn server() -> ApiServer {
         let server = ApiServer::default();
-        for kind in ["tenants", "chains", "applications"] {
+        for kind in ["tenants", "chains", "applications", "chainbackups", "chainrestores"] {
             let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{kind}.citychain.dev");
             let definition = crds::all().into_iter().find(|one| one.spec.names.plural == kind).unwrap();
             let mut definition = serde_json::to_value(definition).unwrap();

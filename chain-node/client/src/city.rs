@@ -8,7 +8,7 @@ use chain_types::evidence::{
 };
 use chain_types::light::{MAX_UPDATE_CHANGES, StoredHeader, Update, header_key, header_prefix};
 use chain_types::state::account_key;
-use chain_types::{Hash, Header};
+use chain_types::{Fingerprint, Hash, Header};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::client::Client;
@@ -18,6 +18,11 @@ use crate::transport::Question;
 
 /// Headers of a link that are asked for at once.
 const AT_ONCE: usize = 16;
+/// A stored header is looked for this far below a height, and then farther.
+const ANCHOR_WINDOWS: [u64; 3] = [1_000, 100_000, u64::MAX];
+const ANCHORS_A_PAGE: u32 = 100;
+/// One a minute fills all of them in more than a day.
+const ANCHOR_PAGES: usize = 20;
 
 /// What a witness knows of a chain, as one of its nodes reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +57,46 @@ impl Client {
             }
             None => Err(Error::unverified("the witness names a header that it does not have")),
         }
+    }
+
+    /// The highest header of another chain that this one, as its witness, has stored up to a height: the restored copy of that
+    /// chain must have exactly this block. Proven, so that no single node of the witness is believed.
+    pub async fn anchored(&self, chain: Fingerprint, height: u64) -> Result<Option<StoredHeader>, Error> {
+        for window in ANCHOR_WINDOWS {
+            if let Some(key) = self.highest_stored(chain, height, window).await? {
+                let proven = self.evidence_of_state(&key).await?;
+                let Subject::State(proof) = &proven.evidence.subject else {
+                    return Err(Error::unverified("the evidence is not of a state"));
+                };
+                let stored: StoredHeader = from_slice(&proof.value).map_err(Error::unverified)?;
+                return match stored.height <= height && header_key(&chain, stored.height) == key {
+                    true => Ok(Some(stored)),
+                    false => Err(Error::unverified("the witness has stored another header there")),
+                };
+            }
+            if window >= height {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The key of the highest stored header of a window below `height`. Where the other chain began is no header.
+    async fn highest_stored(&self, chain: Fingerprint, height: u64, window: u64) -> Result<Option<Vec<u8>>, Error> {
+        let (mut after, most) = (header_key(&chain, height.saturating_sub(window)), header_key(&chain, height));
+        let mut found = None;
+        for _ in 0..ANCHOR_PAGES {
+            let page = self.state_list(&header_prefix(&chain), Some(&after), ANCHORS_A_PAGE).await?;
+            let below = page.iter().take_while(|entry| entry.key <= most).count();
+            if let Some(last) = page.get(..below).and_then(<[_]>::last) {
+                found = Some(last.key.clone());
+                after.clone_from(&last.key);
+            }
+            if below < ANCHORS_A_PAGE as usize {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// The step from a stored header to the newest one that is certified; `None` if there is nothing new. If this chain

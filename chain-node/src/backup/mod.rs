@@ -3,8 +3,10 @@
 //!
 //! A folder is a backup only if it holds `manifest.json`, and it gets its final name only when everything in it is on disk:
 //! a crash leaves at most a folder called `….partial`, which nothing here takes for a backup and the next run replaces.
+//! In a [`destination`] the manifest comes last for the same reason.
 //! Keys, the consensus log and the identity file are never part of one: whoever restores starts as a fresh identity would.
 
+pub mod destination;
 mod make;
 mod restore;
 
@@ -12,6 +14,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use chain_types::api::BackedUp;
 use chain_types::encoding::{Decode, Encode};
 use chain_types::{BlockId, CommitCertificate, Fingerprint, Hash};
 use serde::{Deserialize, Serialize};
@@ -19,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::{Store, StoreError};
 
 pub use make::finish;
-pub use restore::{Restored, restore};
+pub use restore::{Restored, restore, restore_from};
 
 /// Format of manifests; readers know every older one.
 pub const FORMAT: u64 = 1;
@@ -86,9 +89,15 @@ impl Manifest {
     /// Reads the manifest of a backup's folder.
     pub fn load(from: &Path) -> Result<Self, BackupError> {
         let not = |reason: String| BackupError::NotABackup { path: from.into(), reason };
-        let text = fs::read_to_string(from.join(MANIFEST)).map_err(|e| not(format!("{MANIFEST}: {e}")))?;
+        let text = fs::read(from.join(MANIFEST)).map_err(|e| not(format!("{MANIFEST}: {e}")))?;
+        Self::parse(&text, from)
+    }
+
+    /// Reads the manifest's text; `from` is where it lies, for errors.
+    fn parse(text: &[u8], from: &Path) -> Result<Self, BackupError> {
+        let not = |reason: String| BackupError::NotABackup { path: from.into(), reason };
         // The number first: a later format may have other fields.
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| not(e.to_string()))?;
+        let value: serde_json::Value = serde_json::from_slice(text).map_err(|e| not(e.to_string()))?;
         match value.get("format").and_then(serde_json::Value::as_u64) {
             Some(found) if found > FORMAT => return Err(BackupError::Newer { found }),
             Some(_) => {}
@@ -100,6 +109,20 @@ impl Manifest {
             // A name that leads out of the folder would let a forged backup write anywhere.
             Some(file) => Err(not(format!("`{}` is not the name of a file in it", file.name))),
             None => Ok(manifest),
+        }
+    }
+
+    /// What it holds, for whoever started this.
+    pub fn summary(&self) -> BackedUp {
+        BackedUp {
+            fingerprint: self.fingerprint,
+            height: self.height,
+            block_id: self.block_id,
+            state_root: self.state_root,
+            log_size: self.log_size,
+            log_root: self.log_root,
+            files: self.files.len() as u64,
+            bytes: self.files.iter().map(|file| file.bytes).sum(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::destination::{Destination, DestinationError};
 use super::{BackupError, FileEntry, Manifest, STORE, clear, copy_hashed, partial, sync_dir};
 use crate::store::Store;
 use crate::store::check::{self, Summary};
@@ -19,28 +20,58 @@ pub struct Restored {
 /// that was checked.
 pub fn restore(from: &Path, home: &Path, progress: impl FnMut(u64)) -> Result<Restored, BackupError> {
     let manifest = Manifest::load(from)?;
+    let growing = begin(home)?;
+    for file in &manifest.files {
+        copy(&from.join(STORE), &growing, file)?;
+    }
+    complete(manifest, &growing, home, progress)
+}
+
+/// The same from a run in a destination, without a second copy on this disk.
+pub async fn restore_from(
+    destination: &Destination,
+    run: &str,
+    home: &Path,
+    progress: impl FnMut(u64),
+) -> Result<Restored, DestinationError> {
+    let manifest = destination.manifest(run).await?;
+    let growing = begin(home)?;
+    for file in &manifest.files {
+        destination.fetch(run, file, &growing.join(&file.name)).await?;
+    }
+    Ok(complete(manifest, &growing, home, progress)?)
+}
+
+/// The folder in which the store grows, empty.
+fn begin(home: &Path) -> Result<PathBuf, BackupError> {
     for folder in ["data", "wal"].map(|name| home.join(name)) {
         if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(BackupError::Occupied(folder));
         }
     }
-    let data = home.join("data");
-    let growing = partial(&data);
+    let growing = partial(&home.join("data"));
     clear(&growing)?;
     fs::create_dir_all(&growing).map_err(|source| BackupError::Write { path: growing.clone(), source })?;
-    for file in &manifest.files {
-        copy(&from.join(STORE), &growing, file)?;
-    }
-    sync_dir(&growing)?;
+    Ok(growing)
+}
+
+fn complete(
+    manifest: Manifest,
+    growing: &Path,
+    home: &Path,
+    progress: impl FnMut(u64),
+) -> Result<Restored, BackupError> {
+    sync_dir(growing)?;
     let summary = {
-        let store = Store::open_existing(&growing)?;
+        let store = Store::open_existing(growing)?;
         manifest.agrees(&store)?;
         let summary = check::check(&store, progress)?;
         store.mark_copied()?;
         summary
     };
+    let data = home.join("data");
     // An empty folder of that name is no store; `rename` replaces it and nothing else.
-    fs::rename(&growing, &data).map_err(|source| BackupError::Write { path: data.clone(), source })?;
+    fs::rename(growing, &data).map_err(|source| BackupError::Write { path: data.clone(), source })?;
     sync_dir(home)?;
     Ok(Restored { manifest, summary })
 }

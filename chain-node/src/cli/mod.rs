@@ -5,9 +5,11 @@ mod anchor;
 mod backup;
 mod bench;
 mod check;
+mod destination;
 mod init;
 mod keygen;
 mod register;
+mod restore;
 mod run;
 mod target;
 mod validators;
@@ -48,7 +50,7 @@ enum Command {
     /// Back up a node's store, while it runs or while it is stopped
     Backup(backup::Backup),
     /// Restore a backup into an empty home
-    Restore(backup::Restore),
+    Restore(restore::Restore),
     /// Measure a chain of four validators on this machine
     Bench(bench::Bench),
 }

@@ -55,6 +55,21 @@ async fn feed(city: &Cluster, tenant: &Cluster, update: &Update) {
     applied(city, "clients", "update", args).await;
 }
 
+/// What a backup of any height is held against: the highest header that is stored up to there.
+async fn anchors_are_found(city: &Cluster, tenant: &Cluster) {
+    let (chain, newest) = (tenant.genesis.fingerprint(), stored(city, tenant).await);
+    let mut height = newest.height + 1_000_000;
+    let mut found = Vec::new();
+    while let Some(anchored) = city.client().anchored(chain, height).await.unwrap() {
+        assert!(anchored.height <= height);
+        assert_eq!(tenant.client().header(anchored.height).await.unwrap().0.id(), anchored.id);
+        assert_eq!(city.client().anchored(chain, anchored.height).await.unwrap().as_ref(), Some(&anchored));
+        height = anchored.height - 1;
+        found.push(anchored.height);
+    }
+    assert_eq!((found.first(), found.len()), (Some(&newest.height), 3), "{found:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn history_is_proven_by_the_city_chain_and_a_second_history_is_not() {
     let city = Cluster::start(4).await;
@@ -77,6 +92,7 @@ async fn history_is_proven_by_the_city_chain_and_a_second_history_is_not() {
     let late = anchored(&tenant, 20).await;
     carry(&city, &tenant).await;
     let late = tenant.client().evidence_of_entry(late).await.unwrap();
+    anchors_are_found(&city, &tenant).await;
     let good = tenant.client().city_proof(&city.client(), &true_one).await.unwrap().expect("stored since");
     assert!(tenant.client().city_proof(&city.client(), &late).await.unwrap().is_some());
 

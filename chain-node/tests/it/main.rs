@@ -8,6 +8,7 @@ mod city;
 mod cluster;
 mod crash;
 mod decoders;
+mod destination;
 mod evidence;
 mod formats;
 mod identity;

@@ -186,6 +186,32 @@ pub struct BlockMessage {
     pub results: Vec<String>,
 }
 
+/// How `chain-node backup` or `chain-node restore` ended, as `--report` writes it for whoever started it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum BackupReport {
+    /// The backup is where it should be, or was restored and found whole.
+    Done(BackedUp),
+    Failed {
+        reason: String,
+    },
+}
+
+/// What a backup holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackedUp {
+    pub fingerprint: Fingerprint,
+    /// The last block in it.
+    pub height: u64,
+    pub block_id: BlockId,
+    /// Of the state after that block.
+    pub state_root: Hash,
+    pub log_size: u64,
+    pub log_root: Hash,
+    pub files: u64,
+    pub bytes: u64,
+}
+
 /// `application/problem+json` (RFC 9457) with a stable code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

@@ -13,6 +13,8 @@ pub const PROGRESSING: &str = "Progressing";
 pub const DEGRADED: &str = "Degraded";
 /// Another validator may be lost, or stopped, without losing the quorum.
 pub const QUORUM_SAFE: &str = "QuorumSafe";
+/// A drill has restored a backup and found it equal to the chain.
+pub const BACKUP_PROVEN: &str = "BackupProven";
 
 /// Reasons: one word for programs; the sentence for people is in the message.
 pub mod reason {
@@ -51,6 +53,15 @@ pub mod reason {
     pub const WAITING_FOR_CHAIN: &str = "WaitingForChain";
     pub const WAITING_FOR_TEMPLATE: &str = "WaitingForTemplate";
     pub const NAME_TAKEN: &str = "NameTaken";
+    pub const BACKED_UP: &str = "BackedUp";
+    pub const BACKING_UP: &str = "BackingUp";
+    pub const BACKUP_FAILED: &str = "BackupFailed";
+    pub const NO_BACKUP: &str = "NoBackup";
+    pub const DRILLING: &str = "Drilling";
+    pub const DRILL_PASSED: &str = "DrillPassed";
+    pub const DRILL_FAILED: &str = "DrillFailed";
+    pub const RESTORING: &str = "Restoring";
+    pub const NOT_DRILLED: &str = "NotDrilled";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -11,17 +11,23 @@
 //! This crate reads no file, knows no clock and starts nothing.
 
 pub mod application;
+pub mod backup;
 pub mod chain;
 pub mod cluster;
 pub mod conditions;
 pub mod names;
 pub mod object;
+pub mod restore;
 pub mod steps;
 pub mod tenant;
 pub mod text;
 pub mod time;
 
 pub use application::{Application, ApplicationSpec, ApplicationStatus};
+pub use backup::{
+    BackupPhase, BackupRun, ChainBackup, ChainBackupSpec, ChainBackupStatus, Destination, Drill, Holds, RunDrill,
+    S3Destination, Schedule, VolumeDestination,
+};
 pub use chain::{
     Chain, ChainPhase, ChainSpec, ChainState, ChainStatus, Governance, Membership, Resources, Share, ValidatorRow,
     ValidatorState, Validators,
@@ -29,6 +35,7 @@ pub use chain::{
 pub use conditions::{Condition, ConditionStatus, reason, set_condition};
 pub use names::{ChainId, InvalidName, Name, PublicKey, ValidatorName, Version};
 pub use object::{Kind, Metadata, Object};
+pub use restore::{ChainRestore, ChainRestoreSpec, ChainRestoreStatus, RestorePhase, RestoreState, RestoredValidator};
 pub use steps::{Step, StepState};
 pub use tenant::{Custody, Organisation, OrganisationKey, Quota, Tenant, TenantSpec, TenantStatus, Usage};
 pub use text::Text;

@@ -142,3 +142,18 @@ fn the_schema_carries_the_rule_for_names() {
     assert_eq!(schema["properties"]["tenant"]["pattern"], "^[a-z][a-z0-9-]{0,29}$");
     assert_eq!(schema["additionalProperties"], false);
 }
+
+#[test]
+fn the_shortest_backup_is_drilled_every_week_and_seven_are_kept() {
+    let text = "\
+apiVersion: citychain.dev/v1alpha1
+kind: ChainBackup
+metadata: {name: daily, namespace: tenant-notary}
+spec: {tenant: notary, chain: main, destination: {volume: {claim: backups}}}
+";
+    let backup: ChainBackup = serde_yaml_ng::from_str(text).unwrap();
+    assert_eq!((backup.spec.keep, backup.spec.drill.every_days, backup.spec.schedule), (7, 7, None));
+    let misspelt = text.replace("claim:", "claims:");
+    let error = serde_yaml_ng::from_str::<ChainBackup>(&misspelt).unwrap_err().to_string();
+    assert!(error.contains("unknown field `claims`"), "{error}");
+}

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, anyhow, bail};
 use chain_client::{Client as ChainClient, Node, SetChanges, node::endpoints};
-use chain_plan::{Action, Keys, Plan, PlannedNode, self_check};
+use chain_plan::{Action, Keys, Observed, Plan, PlannedNode, Process, quorum::Act, self_check, situation::Situation};
 use chain_types::{Genesis, membership::Change as SetChange};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
@@ -23,6 +23,7 @@ use super::{
     fetch::Children,
     keys, lasting,
     resources::{Place, config_map, stateful_set},
+    resync::Resync,
     upkeep,
 };
 use crate::{
@@ -44,6 +45,8 @@ pub struct Hands<'a> {
     pub reachable: Vec<ValidatorName>,
     /// Some node holds a transaction that waits for a block.
     pub pending: bool,
+    /// Whose volume goes when it is restarted.
+    pub resync: Option<&'a Resync>,
     pub heard: &'a mut Heard,
     pub set_changes: &'a mut SetChanges,
     pub self_check: &'a mut Option<chain_plan::SelfCheck>,
@@ -118,6 +121,33 @@ impl Hands<'_> {
     async fn restart(&self, node: ValidatorName) -> anyhow::Result<bool> {
         let child = upkeep::set(self.context, self.place, self.planned(node)?, true, self.children)?;
         self.ensure(&child).await?;
+        self.drop_volume(node).await?;
+        self.delete_pod(node).await
+    }
+
+    /// Before its pod: the volume is kept by Kubernetes until the pod has ended, and the set makes the next pod only with another.
+    async fn drop_volume(&self, node: ValidatorName) -> kube::Result<()> {
+        match self.resync.filter(|resync| resync.validator == node) {
+            Some(resync) => {
+                let claim = stateful_set::claim_name(self.place, node);
+                resync.drop_volume(&self.context.client, self.place, &claim).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A validator whose process has ended for good is not restarted by anybody: what it could not start with is replaced. Nothing
+    /// is taken from the quorum, but the others must be able to give it its data.
+    pub async fn resync_ended(&self, observed: &Observed) -> anyhow::Result<bool> {
+        let Some(node) = self.resync.map(|resync| resync.validator) else { return Ok(false) };
+        if !matches!(observed.node(node).process, Process::Exited { .. }) {
+            return Ok(false);
+        }
+        let situation = Situation::of(self.plan, observed);
+        if !situation.without(&[node], Act::Restart(node)).holds() {
+            return Ok(false);
+        }
+        self.drop_volume(node).await?;
         self.delete_pod(node).await
     }
 

@@ -107,6 +107,7 @@ pub struct Ended {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VolumeFacts {
     pub name: String,
+    pub uid: String,
     pub class: Option<String>,
     pub asked_gib: u32,
     pub is_retained: bool,
@@ -225,6 +226,7 @@ fn volume_facts(claim: &PersistentVolumeClaim) -> VolumeFacts {
     let retained = claim.metadata.labels.as_ref().and_then(|labels| labels.get(names::RETAINED));
     VolumeFacts {
         name: claim.metadata.name.clone().unwrap_or_default(),
+        uid: claim.metadata.uid.clone().unwrap_or_default(),
         class: spec.storage_class_name,
         asked_gib: u32::try_from(bytes >> 30).unwrap_or(u32::MAX),
         is_retained: retained.is_some_and(|retained| retained == "true"),

@@ -20,7 +20,7 @@ const CONSENSUS: &str = "consensus.key";
 const PEER: &str = "peer.key";
 const LOG: &str = "log.key";
 const COSIGNER: &str = "cosigner.key";
-const ADMIN_TOKEN: &str = "admin.token";
+pub const ADMIN_TOKEN: &str = "admin.token";
 const ORGANISATION: &str = "organisation";
 
 const STEWARD: &str = "steward.key";
@@ -153,6 +153,12 @@ pub async fn steward(
 ) -> anyhow::Result<Option<(SigningKey, Option<Zeroizing<String>>)>> {
     let secret = secrets(client, place).get_opt(&steward_secret(&place.chain)).await?;
     Ok(secret.and_then(|secret| Some((signing_key(&secret, STEWARD)?, text(&secret, MEMBER_TOKEN)))))
+}
+
+/// The operator's own member token.
+pub async fn member_token(client: &Client, place: &Place) -> anyhow::Result<Option<Zeroizing<String>>> {
+    let secret = secrets(client, place).get_opt(&steward_secret(&place.chain)).await?;
+    Ok(secret.and_then(|secret| text(&secret, MEMBER_TOKEN)))
 }
 
 /// The token that opens a node's admin address.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chain_plan::Action;
-use operator_api::{ChainPhase, ChainSpec, ChainStatus, Metadata};
+use operator_api::{ChainPhase, ChainSpec, ChainStatus, Metadata, Text};
 use serde_json::{Value, json};
 
 use super::{resources::Place, status::settled};
@@ -119,9 +119,17 @@ pub async fn tell(context: &Context, chain: &Metadata, severity: Severity, reaso
     context.events.tell(&objects::reference::<ChainSpec>(chain), severity, reason, note).await;
 }
 
+/// The sentence about what could not be done.
+pub fn couldnt(what: &Text, error: &anyhow::Error) -> Text {
+    Text::new(
+        format!("未能完成：{}原因：{error:#}。稍后自动重试。", what.zh),
+        format!("Couldn't do this: {} Reason: {error:#}. It is tried again by itself.", what.en),
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use operator_api::{Step, Text};
+    use operator_api::Step;
 
     use super::*;
 

@@ -26,6 +26,7 @@ use super::{
     observe,
     report::{self, Written},
     resources::{Place, config_map},
+    resync::{self, Resync},
     status::{self, Notes},
     upkeep, validate,
 };
@@ -150,7 +151,9 @@ impl Worker {
         touched: bool,
     ) -> anyhow::Result<Duration> {
         let old = memory.read_at.is_none_or(|at| at.elapsed() >= READ_AGAIN_AFTER);
-        let mut look = self.look(context, memory, &object, &place, touched || old).await?;
+        // Until its volume is gone, a validator that shall be restored may have to wait for the others.
+        let resync = object.metadata.annotations.contains_key(names::RESYNC);
+        let mut look = self.look(context, memory, &object, &place, touched || old || resync).await?;
         let mut plan = planned(&look);
         // What is decided from remembered children is decided again from fresh ones before anything is done.
         let acts = |plan: &Option<Plan>, look: &Look| {
@@ -180,7 +183,7 @@ impl Worker {
         report::phase(context, &look.object.metadata, before, &status).await;
         let phase = status.phase;
         (memory.observed, memory.accepted, memory.status) = (look.observed, look.valid, status);
-        Ok(pause(acted, waits || look.notes.trouble.is_some(), phase))
+        Ok(pause(acted, waits || resync || look.notes.trouble.is_some(), phase))
     }
 
     /// Reads everything anew, or with `fresh` unset only what nodes say.
@@ -247,11 +250,16 @@ impl Worker {
                 done.changed
             }
             Err(error) => {
-                look.notes.trouble = Some(couldnt(&Text::new("维护链的对象", "Keep the chain's objects."), &error));
+                look.notes.trouble =
+                    Some(report::couldnt(&Text::new("维护链的对象", "Keep the chain's objects."), &error));
                 return false;
             }
         };
         mark_pending(context, plan, look, &memory.facts);
+        let resync = Resync::asked(&look.object, &memory.facts);
+        if let Some(resync) = &resync {
+            resync::mark_restart(&mut look.observed, resync.validator);
+        }
         memory.cannot_grow = look.notes.cannot_grow.clone();
         memory.pending_restart = look.notes.pending_restart.clone();
         if let (Some(genesis), None) = (look.foundation.genesis(), &memory.facts.genesis) {
@@ -270,10 +278,18 @@ impl Worker {
             facts: &memory.facts,
             reachable: observed.nodes.iter().filter(|(_, seen)| seen.reachable).map(|(name, _)| *name).collect(),
             pending: observed.pending_since_ms.is_some(),
+            resync: resync.as_ref(),
             heard: &mut memory.heard,
             set_changes: &mut memory.set_changes,
             self_check: &mut memory.self_check,
         };
+        match hands.resync_ended(observed).await {
+            Ok(done) => acted |= done,
+            Err(error) => {
+                notes.trouble =
+                    Some(report::couldnt(&Text::new("更换验证者的卷。", "Replace a validator's volume."), &error))
+            }
+        }
         for action in next(plan, observed) {
             match hands.carry_out(&action).await {
                 Ok(false) => {}
@@ -282,7 +298,7 @@ impl Worker {
                     report::done(context, &object.metadata, &action).await;
                 }
                 Err(error) => {
-                    let sentence = couldnt(&action.sentence(), &error);
+                    let sentence = report::couldnt(&action.sentence(), &error);
                     tracing::warn!(chain = %place.chain, tenant = %place.tenant, "{error:#}");
                     report::tell(context, &object.metadata, Severity::Warning, "ActionFailed", &sentence.en).await;
                     notes.trouble = Some(sentence);
@@ -353,9 +369,7 @@ fn mark_pending(context: &Context, plan: &Plan, look: &mut Look, facts: &Facts) 
     let pending = upkeep::pending_restart(context, &look.place, plan, facts, children);
     let asked = look.object.metadata.annotations.get(RESTART_PENDING).is_some_and(|value| value == "true");
     for name in pending.iter().filter(|_| asked) {
-        if let Some(seen) = look.observed.nodes.get_mut(name) {
-            seen.config.started = Some(chain_types::Hash([0; 32]));
-        }
+        resync::mark_restart(&mut look.observed, *name);
     }
     look.notes.pending_restart = pending;
 }
@@ -363,13 +377,6 @@ fn mark_pending(context: &Context, plan: &Plan, look: &mut Look, facts: &Facts) 
 fn planned(look: &Look) -> Option<Plan> {
     let valid = look.valid.as_ref()?;
     Some(plan(valid, &look.keys, &look.place.addresses(), look.foundation.genesis()))
-}
-
-fn couldnt(what: &Text, error: &anyhow::Error) -> Text {
-    Text::new(
-        format!("未能完成：{}原因：{error:#}。稍后自动重试。", what.zh),
-        format!("Couldn't do this: {} Reason: {error:#}. It is tried again by itself.", what.en),
-    )
 }
 
 /// How long until the next look without a reason: short while something moves.

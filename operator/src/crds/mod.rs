@@ -6,7 +6,8 @@ mod schema;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use operator_api::{
-    ApplicationSpec, ApplicationStatus, ChainSpec, ChainStatus, GROUP, Kind, TenantSpec, TenantStatus, VERSION,
+    ApplicationSpec, ApplicationStatus, ChainBackupSpec, ChainBackupStatus, ChainRestoreSpec, ChainRestoreStatus,
+    ChainSpec, ChainStatus, GROUP, Kind, TenantSpec, TenantStatus, VERSION,
 };
 use schemars::JsonSchema;
 use serde_json::{Value, json};
@@ -56,6 +57,28 @@ pub fn all() -> Vec<CustomResourceDefinition> {
                 Column("Template", "string", ".spec.template"),
                 Column("Version", "string", ".status.installedVersion"),
                 Column("Ready", "string", READY),
+                AGE,
+            ],
+        ),
+        definition::<ChainRestoreSpec, ChainRestoreStatus>(
+            "Namespaced",
+            "chainrestore",
+            &[
+                Column("Chain", "string", ".spec.chain"),
+                Column("Phase", "string", ".status.phase"),
+                Column("Ready", "string", READY),
+                AGE,
+            ],
+        ),
+        definition::<ChainBackupSpec, ChainBackupStatus>(
+            "Namespaced",
+            "chainbackup",
+            &[
+                Column("Chain", "string", ".spec.chain"),
+                Column("Phase", "string", ".status.phase"),
+                Column("Ready", "string", READY),
+                Column("Last", "date", ".status.lastBackupAt"),
+                Column("Proven", "date", ".status.lastProvenAt"),
                 AGE,
             ],
         ),
@@ -141,6 +164,8 @@ mod tests {
             raw::<TenantSpec, TenantStatus>("Cluster", "tenant", &[]),
             raw::<ChainSpec, ChainStatus>("Namespaced", "chain", &[]),
             raw::<ApplicationSpec, ApplicationStatus>("Namespaced", "application", &[]),
+            raw::<ChainRestoreSpec, ChainRestoreStatus>("Namespaced", "chainrestore", &[]),
+            raw::<ChainBackupSpec, ChainBackupStatus>("Namespaced", "chainbackup", &[]),
         ];
         for raw in raws {
             let typed: CustomResourceDefinition = serde_json::from_value(raw.clone()).unwrap();

@@ -86,11 +86,66 @@ const APPLICATION: &[Rule] = &[
     },
 ];
 
+const BACKUP: &[Rule] = &[
+    Rule { at: NAME, rule: NAME_RULE, message: NAME_MESSAGE },
+    Rule {
+        at: "/spec/tenant",
+        rule: "self == oldSelf",
+        message: "backups stay with their tenant; for another one make a new object",
+    },
+    Rule {
+        at: "/spec/chain",
+        rule: "self == oldSelf",
+        message: "backups stay with their chain; for another chain make a new object",
+    },
+    Rule {
+        at: "/spec/destination",
+        rule: "has(self.volume) != has(self.s3)",
+        message: "give exactly one of `volume` and `s3`",
+    },
+    Rule {
+        at: "/spec/destination/s3/endpoint",
+        rule: "self.matches('^https?://[A-Za-z0-9.-]+(:[0-9]+)?/?$')",
+        message: "write it as https://HOST or https://HOST:PORT",
+    },
+    Rule {
+        at: "/spec/destination/s3/bucket",
+        rule: "self.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$')",
+        message: "a bucket's name has 3 to 63 characters: a to z, 0 to 9, `.` and `-`",
+    },
+    Rule {
+        at: "/spec/destination/s3/prefix",
+        rule: "self.matches('^[A-Za-z0-9._/-]*$')",
+        message: "use letters, digits, `.`, `_`, `-` and `/`",
+    },
+    Rule { at: "/spec/keep", rule: "self >= 1 && self <= 100", message: "must lie between 1 and 100" },
+    Rule {
+        at: "/spec/schedule/everyHours",
+        rule: "self >= 1 && self <= 8760",
+        message: "must lie between 1 and 8760 (a year)",
+    },
+    Rule {
+        at: "/spec/drill/everyDays",
+        rule: "self >= 1 && self <= 365",
+        message: "must lie between 1 and 365: a backup that nobody restores is none",
+    },
+];
+
+const RESTORE: &[Rule] = &[
+    Rule { at: NAME, rule: NAME_RULE, message: NAME_MESSAGE },
+    Rule { at: "/spec", rule: "self == oldSelf", message: "a restore is done once; for another one make a new object" },
+    Rule { at: "/spec/validators", rule: "size(self) >= 1", message: "name at least one validator" },
+];
+
 /// The longest lists; the API server counts what a rule may cost by them.
 const BOUNDS: &[(&str, &str, &str, u32)] = &[
     ("Chain", "/spec/validators/organisations", "maxItems", 100),
     ("Chain", "/spec/retired", "maxItems", 254),
     ("Tenant", "/spec/organisations", "maxItems", 100),
+    ("ChainRestore", "/spec/validators", "maxItems", 100),
+    ("ChainBackup", "/spec/destination/s3/endpoint", "maxLength", 253),
+    ("ChainBackup", "/spec/destination/s3/bucket", "maxLength", 63),
+    ("ChainBackup", "/spec/destination/s3/prefix", "maxLength", 512),
 ];
 
 /// Puts the kind's rules into its schema.
@@ -99,6 +154,8 @@ pub fn add(kind: &str, schema: &mut Value) {
         "Chain" => CHAIN,
         "Tenant" => TENANT,
         "Application" => APPLICATION,
+        "ChainBackup" => BACKUP,
+        "ChainRestore" => RESTORE,
         _ => &[],
     };
     for Rule { at, rule, message } in rules {
@@ -139,7 +196,13 @@ mod tests {
             let value = serde_json::to_value(&definition).unwrap();
             let kind = value["spec"]["names"]["kind"].as_str().unwrap().to_owned();
             let mut schema = value["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
-            let rules = [("Chain", CHAIN), ("Tenant", TENANT), ("Application", APPLICATION)];
+            let rules = [
+                ("Chain", CHAIN),
+                ("Tenant", TENANT),
+                ("Application", APPLICATION),
+                ("ChainBackup", BACKUP),
+                ("ChainRestore", RESTORE),
+            ];
             for rule in rules.iter().filter(|(of, _)| *of == kind).flat_map(|(_, rules)| rules.iter()) {
                 let place = place(&mut schema, rule.at);
                 assert!(place["type"].is_string(), "{kind} has no {}", rule.at);

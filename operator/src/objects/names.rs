@@ -25,6 +25,25 @@ pub const VALIDATOR: &str = "citychain.dev/validator";
 /// `true` on volumes, keys and genesis that outlive their chain.
 pub const RETAINED: &str = "citychain.dev/retained";
 
+/// On what belongs to a ChainBackup: its name.
+pub const BACKUP: &str = "citychain.dev/backup";
+/// `backup` or `drill`: what a Job of a ChainBackup does.
+pub const BACKUP_JOB: &str = "citychain.dev/backup-job";
+/// On such a Job: whose backup, by the chain's name. Not [`CHAIN`], which marks what the chain consists of.
+pub const BACKUP_OF: &str = "citychain.dev/backup-of";
+/// On such a Job: the run's name.
+pub const BACKUP_RUN: &str = "citychain.dev/backup-run";
+/// On a Chain: `validator-<n>=<uid of its volume>`, which is to be thrown away. Set and taken back by a ChainRestore.
+pub const RESYNC: &str = "citychain.dev/resync";
+/// On a drill's Job: the highest block that it must find as the city chain has it.
+pub const ANCHORED: &str = "citychain.dev/anchored-height";
+/// The value of [`APP_NAME`] on whatever belongs to a ChainBackup.
+pub const CHAIN_BACKUP: &str = "chain-backup";
+/// On a ChainBackup: whenever it says something new, a backup is made at once.
+pub const BACKUP_NOW: &str = "citychain.dev/backup-now";
+/// On a ChainBackup: whenever it says something new, the newest backup is drilled at once.
+pub const DRILL_NOW: &str = "citychain.dev/drill-now";
+
 /// On a namespace: the uid of the Tenant that it was made for. A namespace without it is somebody else's.
 pub const TENANT_UID: &str = "citychain.dev/tenant-uid";
 /// `delete`: volumes, keys and genesis go with their chain; otherwise they are kept.
@@ -63,6 +82,18 @@ pub fn validator_labels(tenant: &Name, chain: &Name, validator: ValidatorName) -
     let mut labels = chain_labels(tenant, chain);
     labels.insert(VALIDATOR.to_owned(), validator.to_string());
     labels
+}
+
+/// What every object made for a ChainBackup carries.
+pub fn backup_labels(tenant: &Name, chain: &Name, backup: &Name) -> BTreeMap<String, String> {
+    labels([
+        (APP_NAME, CHAIN_BACKUP),
+        (APP_INSTANCE, backup.as_str()),
+        (MANAGED_BY, OPERATOR),
+        (TENANT, tenant.as_str()),
+        (BACKUP_OF, chain.as_str()),
+        (BACKUP, backup.as_str()),
+    ])
 }
 
 fn labels<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {

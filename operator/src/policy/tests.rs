@@ -167,3 +167,43 @@ fn of_everybody_else_the_platform_reaches_what_it_needs_and_nobody_more() {
         assert!(open_ports(&policies, &to, &from).is_empty(), "validator → {}", from.name);
     }
 }
+
+#[test]
+fn of_a_backups_pods_one_reaches_its_own_chains_administration_and_both_the_buckets_port() {
+    let s3 = json!({"s3": {"endpoint": "https://store:9000", "bucket": "backups", "credentials": "c"}});
+    let volume = json!({"volume": {"claim": "backups"}});
+    for (destination, outside) in [(s3, &[9_000][..]), (volume, &[])] {
+        let backup: operator_api::ChainBackup = serde_json::from_value(json!({
+            "apiVersion": "citychain.dev/v1alpha1", "kind": "ChainBackup",
+            "metadata": {"name": "daily", "namespace": "tenant-notary"},
+            "spec": {"tenant": "notary", "chain": "main", "destination": destination},
+        }))
+        .unwrap();
+        let (main, [_, to]) = chain("notary", "main", 10);
+        let (other, [_, neighbour]) = chain("notary", "archive", 20);
+        let (foreign, [_, stranger]) = chain("health", "medical", 30);
+        let mut policies = policies(&["notary", "health"]);
+        policies.extend([main, other, foreign]);
+        policies.extend(crate::backup::policy::policies(&backup));
+        let job = |task: &str| {
+            let spec = &backup.spec;
+            let mut labels = names::backup_labels(&spec.tenant, &spec.chain, backup.name());
+            labels.insert(names::BACKUP_JOB.to_owned(), task.to_owned());
+            Pod { labels, ..pod("job", "tenant-notary", &[(names::TENANT, "notary")], 40) }
+        };
+        let store = pod("store", "elsewhere", &[], 50);
+        for (task, expected) in [("backup", &[8081][..]), ("drill", &[])] {
+            let from = job(task);
+            assert_eq!(open_ports(&policies, &from, &to), expected, "{task}");
+            for other in [&neighbour, &stranger] {
+                assert!(open_ports(&policies, &from, other).is_empty(), "{task} → {}", other.namespace);
+            }
+            let reached: Vec<u16> =
+                [80, 443, 9_000].into_iter().filter(|port| reaches(&policies, &from, &store, "TCP", *port)).collect();
+            assert_eq!(reached, outside, "{task}");
+            assert!(open_ports(&policies, &to, &from).is_empty(), "validator → {task}");
+        }
+        // A pod of the tenant without these labels gains nothing.
+        assert!(open_ports(&policies, &in_tenant("neighbour", "notary", 6), &to).is_empty());
+    }
+}

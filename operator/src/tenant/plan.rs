@@ -88,10 +88,11 @@ impl Guard<'_> {
     }
 
     /// A second fence behind admission. It never stands in the way of a plan: each chain may have one validator more while one
-    /// takes another's place, and what chains left behind is added on top.
+    /// takes another's place, a backup or a drill under way, and a volume that backups go to; what chains left behind is added on
+    /// top.
     fn quota(&self, chains: &[Chain], retained: Retained) -> ResourceQuota {
         let quota = self.tenant.spec.quota;
-        let places = u64::from(quota.validators) + u64::from(quota.chains);
+        let places = u64::from(quota.validators) + 2 * u64::from(quota.chains);
         let spare_gib: u64 = chains.iter().map(|chain| u64::from(chain.spec.resources.storage_gib)).sum();
         let hard = BTreeMap::from([
             ("pods".to_owned(), Quantity(places.to_string())),
@@ -187,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn the_quota_leaves_room_for_one_more_validator_a_chain_and_for_what_was_kept() {
+    fn the_quota_leaves_room_for_one_more_validator_and_a_backup_a_chain_and_for_what_was_kept() {
         let chains = [fixtures::chain("notary", "main", 4)];
         let expected = serde_json::json!({
-            "pods": "18", "persistentvolumeclaims": "22", "requests.storage": "450Gi", "services.loadbalancers": "0",
+            "pods": "20", "persistentvolumeclaims": "24", "requests.storage": "450Gi", "services.loadbalancers": "0",
             "services.nodeports": "0",
         });
         assert_eq!(hard(&chains, Retained { volumes: 4, storage_gib: 40 }), expected);

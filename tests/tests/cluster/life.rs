@@ -15,14 +15,14 @@ use crate::measured;
 use crate::wait::until;
 
 /// Watches how many voting validators do not answer as ready, for as long as it lives.
-struct Watch {
+pub struct Watch {
     stop: Arc<AtomicBool>,
     most: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Watch {
-    async fn start(city: &City) -> Self {
+    pub async fn start(city: &City) -> Self {
         let (stop, most) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let clients = city.clients().await.unwrap();
         let (ends, worst) = (stop.clone(), most.clone());
@@ -39,7 +39,7 @@ impl Watch {
         Self { stop, most, task }
     }
 
-    async fn most_down(self) -> usize {
+    pub async fn most_down(self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.unwrap();
         self.most.load(Ordering::Relaxed)

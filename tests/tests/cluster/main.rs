@@ -4,6 +4,7 @@
 //!
 //! NetworkPolicies are not enforced by this cluster: they are asserted as objects, by the evaluator in the operator's tests.
 
+mod backups;
 mod city;
 mod faults;
 mod kubectl;

@@ -39,7 +39,7 @@ const KEYS: &str = "keys";
 const CONFIG: &str = "config";
 /// Nobody in particular: the images' user.
 const USER: i64 = 65_532;
-const HOSTNAME: &str = "kubernetes.io/hostname";
+pub const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// How a validator's pods are run in this cluster.
 #[derive(Clone, Debug)]
@@ -152,16 +152,7 @@ fn pod_spec(place: &Place, runs: &Runs<'_>, runtime: &Runtime<'_>) -> PodSpec {
         enable_service_links: Some(false),
         // Time to finish the block at hand and close the store.
         termination_grace_period_seconds: Some(30),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            run_as_group: Some(USER),
-            fs_group: Some(USER),
-            // A volume with many files is not walked through at every start.
-            fs_group_change_policy: Some("OnRootMismatch".to_owned()),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
-            ..PodSecurityContext::default()
-        }),
+        security_context: Some(pod_security()),
         affinity: Some(apart(place)),
         topology_spread_constraints: Some(vec![TopologySpreadConstraint {
             max_skew: 1,
@@ -173,6 +164,30 @@ fn pod_spec(place: &Place, runs: &Runs<'_>, runtime: &Runtime<'_>) -> PodSpec {
         containers: vec![container(runs, runtime)],
         volumes: Some(volumes(place, runs.node)),
         ..PodSpec::default()
+    }
+}
+
+/// What Pod Security `restricted` asks of a pod.
+pub fn pod_security() -> PodSecurityContext {
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: Some(USER),
+        run_as_group: Some(USER),
+        fs_group: Some(USER),
+        // A volume with many files is not walked through at every start.
+        fs_group_change_policy: Some("OnRootMismatch".to_owned()),
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+        ..PodSecurityContext::default()
+    }
+}
+
+/// The same of a container.
+pub fn container_security() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
+        ..SecurityContext::default()
     }
 }
 
@@ -228,12 +243,7 @@ fn container(runs: &Runs<'_>, runtime: &Runtime<'_>) -> Container {
             failure_threshold: Some(6),
             ..probe("/healthz")
         }),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
-            ..SecurityContext::default()
-        }),
+        security_context: Some(container_security()),
         volume_mounts: Some(vec![
             mount(DATA, pod::HOME.to_owned(), false),
             mount(KEYS, format!("{}/keys", pod::HOME), true),
@@ -254,7 +264,7 @@ fn probe(path: &str) -> Probe {
     }
 }
 
-fn mount(name: &str, path: String, read_only: bool) -> VolumeMount {
+pub fn mount(name: &str, path: String, read_only: bool) -> VolumeMount {
     let read_only = read_only.then_some(true);
     VolumeMount { name: name.to_owned(), mount_path: path, read_only, ..VolumeMount::default() }
 }

@@ -202,3 +202,30 @@ async fn a_deleted_chain_lets_go_of_its_volumes_last_and_keeps_what_it_was() {
     assert!(cluster.server.get(keys).unwrap()["metadata"]["labels"]["citychain.dev/retained"].is_null());
     assert_eq!(cluster.set(4)["spec"]["replicas"], json!(1));
 }
+
+#[tokio::test]
+async fn a_volume_goes_with_its_pod_in_its_turn_and_only_the_one_that_was_named() {
+    const CLAIM: &str = "/api/v1/namespaces/tenant-notary/persistentvolumeclaims/data-main-validator-2-0";
+    let cluster = Cluster::start().await;
+    let mut worker = cluster.running().await;
+    let uid = cluster.server.get(CLAIM).unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
+    let ask = |uid: &str| {
+        let request = json!({"citychain.dev/resync": format!("validator-2={uid}")});
+        cluster.change(CHAIN, |chain| chain["metadata"]["annotations"] = request);
+    };
+    let deleted = || {
+        let deletions = cluster.server.writes().into_iter().filter(|write| write.method == "DELETE");
+        deletions.map(|write| write.path.rsplit('/').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    ask("of-another-volume");
+    cluster.passes(&mut worker, 2).await;
+    assert_eq!(deleted(), Vec::<String>::new());
+    // Another validator is missing: without this one too there would be no quorum.
+    cluster.server.remove("/api/v1/namespaces/tenant-notary/pods/main-validator-4-0");
+    ask(&uid);
+    cluster.passes(&mut worker, 2).await;
+    assert_eq!(deleted(), Vec::<String>::new());
+    cluster.run_pods();
+    cluster.passes(&mut worker, 3).await;
+    assert_eq!(deleted(), ["data-main-validator-2-0", "main-validator-2-0"], "the volume first, and once");
+}
