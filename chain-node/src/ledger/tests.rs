@@ -18,11 +18,15 @@ struct Chain {
 
 impl Chain {
     fn new() -> Self {
+        Self::with(Store::open)
+    }
+
+    fn with(open: impl FnOnce(&std::path::Path, &Genesis, u64) -> Result<Store, StoreError>) -> Self {
         let key = SigningKey::from_seed(&[1; 32]);
         let steward = SigningKey::from_seed(&[2; 32]).public();
         let genesis = Genesis { steward, ..sample::genesis(&[key.public()], key.public(), 1_000) };
         let home = tempfile::tempdir().unwrap();
-        let store = Store::open(home.path(), &genesis, 16).unwrap();
+        let store = open(home.path(), &genesis, 16).unwrap();
         Self { ledger: Ledger::open(store).unwrap(), key, _home: home }
     }
 
@@ -176,6 +180,31 @@ fn what_only_older_heights_need_is_dropped_with_every_block_and_by_a_node_that_s
     }
     let store = chain.ledger.store();
     assert!(store.prove_state(&chain_types::state::account_key(&key), 90 - HISTORY + 1).unwrap().is_some());
+}
+
+#[test]
+fn a_store_of_the_first_format_goes_on_becomes_one_of_the_present_and_nothing_stale_stays() {
+    let (mut old, new) = (Chain::with(Store::open_as_format_1), Chain::new());
+    let account = chain_types::state::account_key(&new.key.public());
+    let format = |chain: &Chain| chain.ledger.store().format().unwrap();
+    for n in 0..90 {
+        if n == 30 {
+            old.ledger.store().make_stale_rows_old().unwrap();
+            old = old.reopened();
+            assert_eq!(format(&old), 1, "until something is written whoever goes back can");
+        }
+        old.commit(vec![old.bind(n)]);
+        new.commit(vec![new.bind(n)]);
+        let height = old.ledger.tip().height;
+        assert_eq!(old.ledger.tip().roots, new.ledger.tip().roots, "height {height}");
+        let proof = |at| old.ledger.store().prove_state(&account, at).unwrap();
+        assert!((height.saturating_sub(15).max(1)..=height).all(|at| proof(at).is_some()), "height {height}");
+        assert_eq!(format(&old), if n < 30 { 1 } else { crate::store::FORMAT });
+    }
+    // Of what the first thirty blocks wrote in the old way, only what still holds is left.
+    assert_eq!(old.ledger.store().count_nodes(), new.ledger.store().count_nodes());
+    assert_eq!(old.ledger.store().oldest_stale().unwrap(), new.ledger.store().oldest_stale().unwrap());
+    crate::store::check::check(old.reopened().ledger.store(), |_| ()).unwrap();
 }
 
 #[test]

@@ -8,19 +8,20 @@ use rocksdb::{
 
 use super::StoreError;
 
-/// The newest format that this version reads; it knows every older one, and refuses a newer.
-pub const FORMAT: u64 = PRUNED_FORMAT;
-/// Of a store that begins with block 1. Kept for as long as that is so: whoever goes back to an older version can.
-pub const WHOLE_FORMAT: u64 = 1;
-/// Of a store that may begin later (`first`): written with the first block that is dropped, or by a snapshot. A version
-/// that knows only format 1 would take such a store for a damaged one.
+/// The newest format that this version reads, and the one it writes: tree nodes by version (`node_rows`), what is stale in
+/// one row a height (`stale`). It knows every older one, and refuses a newer. An older store becomes one of this format
+/// with the first block that changes its state; until then whoever goes back to an older version can.
+///
+/// Format 1 was of stores that begin with block 1.
+pub const FORMAT: u64 = 3;
+/// Of an older store that may begin later (`first`): a version that knows only format 1 would take it for a damaged one.
 pub const PRUNED_FORMAT: u64 = 2;
 
 /// One kind of row each. Heights and indexes are big-endian, so that rows lie in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
     /// `format`, `genesis`, `tip`, `first`; `set` ‖ height → the validators from that height on; `change` ‖ height → how the
-    /// block before that height proves them.
+    /// block before that height proves them; `nodes` → first version whose nodes lie by version.
     Meta,
     /// height ‖ round ‖ block id → proposal: every block that may still be decided, and every decided one.
     Block,
@@ -36,7 +37,7 @@ pub enum Column {
     Replaced,
     /// tree node key → node.
     Node,
-    /// height ‖ what became stale then: rows of `Node` and `Replaced` to prune.
+    /// height → what became stale then: rows of `Node` and `Replaced` to prune.
     Stale,
     /// tile level ‖ tile index → up to 256 hashes.
     Tile,

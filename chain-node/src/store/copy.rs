@@ -33,9 +33,7 @@ impl Store {
         let bytes = db.get_cf(columns::handle(&db, Column::Meta)?, "genesis")?;
         let bytes = bytes.ok_or_else(|| StoreError::Empty { path: path.into() })?;
         let genesis = Genesis::from_bytes(&bytes).map_err(|e| damaged(&format!("genesis: {e}")))?;
-        let fingerprint = genesis.fingerprint();
-        let (genesis, retention) = (Arc::new(genesis), Arc::default());
-        let store = Self { db, genesis, fingerprint, history: u64::MAX, stale_from: Arc::default(), retention };
+        let store = Self::of(db, genesis, u64::MAX)?;
         let format = store.meta("format")?.unwrap_or_default();
         store.check_identity(path, &format)?;
         Ok(store)

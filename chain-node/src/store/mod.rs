@@ -10,12 +10,14 @@ mod copy;
 mod export;
 mod identity;
 mod log;
+mod node_rows;
 mod proposals;
 mod prune;
 mod read;
 mod sets;
 mod settle;
 mod staging;
+mod stale;
 mod tiles;
 mod tree;
 mod whole;
@@ -42,6 +44,7 @@ pub use tree::Found;
 pub use whole::WholeBlock;
 
 use columns::Column;
+use node_rows::NodeRows;
 
 /// Why the store cannot be used, or stopped working.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +95,7 @@ pub struct Store {
     history: u64,
     /// No height before this one has stale rows left. Where to begin, not what to believe: 0 is always right.
     stale_from: Arc<AtomicU64>,
+    node_rows: Arc<NodeRows>,
     /// How long blocks stay, and where they go.
     retention: Arc<Retention>,
 }
@@ -122,18 +126,29 @@ impl Store {
             }
         }
         self.db.write(batch)?;
-        let (genesis, stale_from) = (Arc::new(genesis.clone()), Arc::default());
-        let store = Self { fingerprint: genesis.fingerprint(), genesis, stale_from, ..self };
+        let store = Self::of(self.db, genesis.clone(), self.history)?;
         store.create()?;
+        Ok(store)
+    }
+
+    /// Upon an open database, which need not hold anything yet.
+    fn of(db: Arc<DB>, genesis: Genesis, history: u64) -> Result<Self, StoreError> {
+        let mut store = Self {
+            db,
+            fingerprint: genesis.fingerprint(),
+            genesis: Arc::new(genesis),
+            history,
+            stale_from: Arc::default(),
+            node_rows: Arc::default(),
+            retention: Arc::default(),
+        };
+        store.node_rows = Arc::new(store.read_node_rows()?);
         Ok(store)
     }
 
     fn open_db(db: DB, path: &Path, genesis: &Genesis, history: u64) -> Result<Self, StoreError> {
         genesis.check().map_err(|e| StoreError::Damaged(e.to_string()))?;
-        let db = Arc::new(db);
-        let fingerprint = genesis.fingerprint();
-        let (genesis, retention) = (Arc::new(genesis.clone()), Arc::default());
-        let store = Self { db, genesis, fingerprint, history, stale_from: Arc::default(), retention };
+        let store = Self::of(Arc::new(db), genesis.clone(), history)?;
         match store.meta("format")? {
             Some(bytes) => store.check_identity(path, &bytes)?,
             None => store.create()?,
@@ -150,9 +165,7 @@ impl Store {
         let cf = columns::handle(&db, Column::Meta)?;
         let bytes = db.get_cf(cf, "genesis")?.ok_or_else(|| StoreError::Empty { path: path.into() })?;
         let genesis = Genesis::from_bytes(&bytes).map_err(|e| StoreError::Damaged(format!("genesis: {e}")))?;
-        let fingerprint = genesis.fingerprint();
-        let (genesis, retention) = (Arc::new(genesis), Arc::default());
-        let store = Self { db, genesis, fingerprint, history: 256, stale_from: Arc::default(), retention };
+        let store = Self::of(db, genesis, 256)?;
         let format = store.meta("format")?.unwrap_or_default();
         store.check_identity(path, &format)?;
         Ok(store)
@@ -178,7 +191,7 @@ impl Store {
     fn create(&self) -> Result<(), StoreError> {
         let changes = chain_runtime::genesis_state(&self.genesis).map_err(|e| StoreError::Damaged(e.to_string()))?;
         let mut batch = WriteBatch::default();
-        self.put(&mut batch, Column::Meta, b"format", &columns::WHOLE_FORMAT.to_be_bytes())?;
+        self.put(&mut batch, Column::Meta, b"format", &FORMAT.to_be_bytes())?;
         self.put(&mut batch, Column::Meta, b"genesis", &self.genesis.to_bytes())?;
         self.stage_genesis(&mut batch, &changes)?;
         self.write(batch)

@@ -11,7 +11,7 @@ use chain_types::TxOutcome;
 use chain_types::limits::VALIDITY_WINDOW_MS;
 use rocksdb::WriteBatch;
 
-use super::columns::{Column, PRUNED_FORMAT, height_key};
+use super::columns::{Column, FORMAT, PRUNED_FORMAT, height_key};
 use super::proposals::block_key;
 use super::{Store, StoreError, damaged};
 use crate::archive::{Archive, ArchiveError};
@@ -122,9 +122,15 @@ impl Store {
         }
         if next > first {
             self.put(batch, Column::Meta, b"first", &height_key(next))?;
-            self.put(batch, Column::Meta, b"format", &PRUNED_FORMAT.to_be_bytes())?;
+            self.stage_format(batch)?;
         }
         Ok(())
+    }
+
+    /// The number of a store that may begin later than with block 1.
+    pub(super) fn stage_format(&self, batch: &mut WriteBatch) -> Result<(), StoreError> {
+        let format = if self.node_rows.has_begun() { FORMAT } else { PRUNED_FORMAT };
+        self.put(batch, Column::Meta, b"format", &format.to_be_bytes())
     }
 
     /// Gives the number of rows dropped; none if the block must stay for now.

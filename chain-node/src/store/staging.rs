@@ -12,7 +12,7 @@ use chain_types::outcome::results_root;
 use chain_types::{BlockId, Genesis, Hash, ValidatorSet};
 use rocksdb::WriteBatch;
 
-use super::columns::{self, Column, PRUNED_FORMAT, height_key};
+use super::columns::{self, Column, height_key};
 use super::log::tile_key;
 use super::proposals::Proposal;
 use super::read::TxPlace;
@@ -63,9 +63,7 @@ impl Staging {
             return Ok(None);
         }
         std::fs::create_dir_all(path).map_err(|e| StoreError::Write(format!("{}: {e}", path.display())))?;
-        let (db, retention) = (Arc::new(columns::open(path)?), Arc::default());
-        let (fingerprint, genesis) = (genesis.fingerprint(), Arc::new(genesis.clone()));
-        let store = Store { db, genesis, fingerprint, history: 256, stale_from: Arc::default(), retention };
+        let store = Store::of(Arc::new(columns::open(path)?), genesis.clone(), 256)?;
         let manifest = match (manifest, store.meta("snapshot")?) {
             (Some(manifest), _) => manifest,
             (None, Some(bytes)) => Manifest::from_bytes(&bytes).map_err(|e| damaged(&format!("snapshot: {e}")))?,
@@ -73,6 +71,10 @@ impl Staging {
         };
         let sets = manifest.verify(store.genesis())?;
         let mut batch = WriteBatch::default();
+        if !store.node_rows.has_begun() && store.meta("pieces")?.is_none() {
+            // What an older version has begun goes on as it began.
+            store.stage_node_rows(&mut batch, 0)?;
+        }
         store.put(&mut batch, Column::Meta, b"snapshot", &manifest.to_bytes())?;
         for (level, tile) in (0u8..).zip(&manifest.edge).filter(|(_, tile)| !tile.is_empty()) {
             let key = tile_key(level, complete_tiles(manifest.sealing.log_size, level));
@@ -294,7 +296,7 @@ impl Staging {
         for level in 0..8 {
             store.delete(&mut batch, Column::Meta, format!("tiles{level}").as_bytes())?;
         }
-        store.put(&mut batch, Column::Meta, b"format", &PRUNED_FORMAT.to_be_bytes())?;
+        store.stage_format(&mut batch)?;
         store.put(&mut batch, Column::Meta, b"genesis", &store.genesis().to_bytes())?;
         store.stage_copied(&mut batch)?;
         store.put(&mut batch, Column::Meta, b"first", &height_key(lowest))?;

@@ -1,8 +1,6 @@
 //! The state tree (`jmt`) over RocksDB: version = height. Blocks that change nothing write no tree at all; which version
 //! holds after a height stands in its roots.
 
-use std::sync::atomic::Ordering;
-
 use anyhow::anyhow;
 use chain_runtime::state::Changes;
 use chain_types::Hash;
@@ -13,6 +11,7 @@ use rocksdb::{Direction, IteratorMode, WriteBatch};
 use sha2::Digest;
 
 use super::columns::{Column, height_key};
+use super::stale::StaleRows;
 use super::{Store, StoreError, damaged};
 
 /// SHA-256 as `jmt` asks for it.
@@ -42,8 +41,9 @@ struct Reader<'a> {
 
 impl TreeReader for Reader<'_> {
     fn get_node_option(&self, key: &NodeKey) -> anyhow::Result<Option<Node>> {
-        let row = self.store.get(Column::Node, &node_key(key)?)?;
-        row.map(|row| borsh::from_slice(&row).map_err(|e| anyhow!("tree node: {e}"))).transpose()
+        let (store, key) = (self.store, self.store.node_rows.key(key)?);
+        let node = |row: &[u8]| borsh::from_slice(row).map_err(|e| anyhow!("tree node: {e}"));
+        store.get(Column::Node, &key)?.map(|row| node(&row)).transpose()
     }
 
     fn get_value_option(&self, _: Version, _: KeyHash) -> anyhow::Result<Option<OwnedValue>> {
@@ -55,23 +55,13 @@ impl TreeReader for Reader<'_> {
     }
 }
 
-fn node_key(key: &NodeKey) -> anyhow::Result<Vec<u8>> {
-    Ok(borsh::to_vec(key)?)
-}
-
 fn broken(e: anyhow::Error) -> StoreError {
     damaged(&format!("state tree: {e:#}"))
 }
 
-/// What a stale row points at.
-const STALE_NODE: u8 = 0;
-const STALE_VALUE: u8 = 1;
-/// Stale rows dropped within one block's write.
-const STALE_ROWS_PER_BLOCK: usize = 20_000;
-
 impl Store {
     /// Stages the changes of a height: values, tree nodes, and what they make stale. Gives the new root, or none if
-    /// nothing changed. `version` is the tree's version before.
+    /// nothing changed.
     pub(super) fn stage_state(
         &self,
         batch: &mut WriteBatch,
@@ -81,12 +71,16 @@ impl Store {
         if changes.is_empty() {
             return Ok(None);
         }
-        let mut stale = Vec::new();
+        if !self.node_rows.has_begun() {
+            self.stage_node_rows(batch, height)?;
+            self.stage_format(batch)?;
+        }
+        let mut stale = StaleRows::default();
         for (key, value) in changes {
             if let Some(old) = self.get(Column::State, key)? {
                 let row = [&Hash::of(key).0[..], &height_key(height)].concat();
                 self.put(batch, Column::Replaced, &row, &old)?;
-                stale.push([&[STALE_VALUE], &row[..]].concat());
+                stale.value(&row);
             }
             match value {
                 Some(value) => self.put(batch, Column::State, key, value)?,
@@ -96,17 +90,20 @@ impl Store {
         let reader = Reader { store: self, value: None };
         let updates = changes.iter().map(|(key, value)| (KeyHash(Hash::of(key).0), value.clone()));
         let update = put(&reader, updates.collect(), height)?;
+        self.stage_nodes(batch, &update)?;
+        for node in &update.stale {
+            stale.node(&self.node_rows.key(node)?);
+        }
+        self.stage_stale(batch, height, &stale)?;
+        Ok(Some(update.root))
+    }
+
+    fn stage_nodes(&self, batch: &mut WriteBatch, update: &TreeUpdate) -> Result<(), StoreError> {
         for (key, node) in update.nodes.nodes() {
             let row = borsh::to_vec(node).map_err(|e| broken(e.into()))?;
-            self.put(batch, Column::Node, &node_key(key).map_err(broken)?, &row)?;
+            self.put(batch, Column::Node, &self.node_rows.key(key)?, &row)?;
         }
-        for node in &update.stale {
-            stale.push([&[STALE_NODE], &node_key(node).map_err(broken)?[..]].concat());
-        }
-        for row in stale {
-            self.put(batch, Column::Stale, &[&height_key(height)[..], &row].concat(), &[])?;
-        }
-        Ok(Some(update.root))
+        Ok(())
     }
 
     /// Stages records of a snapshot: the next version of a tree that grows piece by piece. What a piece replaces is
@@ -122,12 +119,9 @@ impl Store {
         let updates = records.iter().map(|r| (KeyHash(r.place.0), Some(r.value.clone()))).collect();
         let update = put_after(&reader, updates, version, before)?;
         for node in &update.stale {
-            self.delete(batch, Column::Node, &node_key(node).map_err(broken)?)?;
+            self.delete(batch, Column::Node, &self.node_rows.key(node)?)?;
         }
-        for (key, node) in update.nodes.nodes() {
-            let row = borsh::to_vec(node).map_err(|e| broken(e.into()))?;
-            self.put(batch, Column::Node, &node_key(key).map_err(broken)?, &row)?;
-        }
+        self.stage_nodes(batch, &update)?;
         for record in records {
             self.put(batch, Column::State, &record.key, &record.value)?;
         }
@@ -138,41 +132,6 @@ impl Store {
     pub(super) fn tree_root(&self, version: u64) -> Result<Hash, StoreError> {
         let reader = Reader { store: self, value: None };
         Ok(Hash(Tree::new(&reader).get_root_hash(version).map_err(broken)?.0))
-    }
-
-    /// Drops what became stale at or before `height - history`; done within each block's write, so that no long pause
-    /// ever comes.
-    pub(super) fn stage_prune(&self, batch: &mut WriteBatch, height: u64) -> Result<(), StoreError> {
-        let Some(last) = height.checked_sub(self.history) else { return Ok(()) };
-        // Not from the beginning: what the blocks before dropped lies there as so many tombstones, and every block would
-        // step over all of them until a compaction takes them away.
-        let mut first = self.stale_from.load(Ordering::Relaxed);
-        let from = height_key(first);
-        let rows = self.db.iterator_cf(self.cf(Column::Stale)?, IteratorMode::From(&from, Direction::Forward));
-        for row in rows.take(STALE_ROWS_PER_BLOCK) {
-            let (key, _) = row?;
-            let since = key.get(..8).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
-            first = since.ok_or_else(|| damaged("stale row"))?;
-            if first > last {
-                break;
-            }
-            let target = key.get(9..).unwrap_or_default();
-            match key.get(8) {
-                Some(&STALE_NODE) => self.delete(batch, Column::Node, target)?,
-                Some(&STALE_VALUE) => self.delete(batch, Column::Replaced, target)?,
-                _ => return Err(damaged("stale row")),
-            }
-            self.delete(batch, Column::Stale, &key)?;
-        }
-        self.stale_from.store(first, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// The first height that has something left to drop.
-    #[cfg(test)]
-    pub(crate) fn oldest_stale(&self) -> Result<Option<u64>, StoreError> {
-        let row = self.db.iterator_cf(self.cf(Column::Stale)?, IteratorMode::Start).next().transpose()?;
-        Ok(row.and_then(|(key, _)| Some(u64::from_be_bytes(key.get(..8)?.try_into().ok()?))))
     }
 
     /// A record as it was after a height within the history, and its path to that height's state root.

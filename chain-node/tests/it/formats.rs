@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chain_node::archive::Archive;
 use chain_node::backup::Manifest;
 use chain_node::ledger::Ledger;
-use chain_node::store::{Retention, Store};
+use chain_node::store::{FORMAT, Retention, Store};
 
 use super::cluster::{check, copy_dir, node};
 
@@ -62,53 +62,57 @@ fn the_first_formats_store_is_opened_for_writing_and_stays_what_it_was() {
     assert_eq!(check(home.path()), expected()["check"]);
 }
 
-fn second() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-2")
+/// Pruned, with its archive and its backup, as a version of that format wrote them.
+fn pruned(format: u64) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/format-{format}"))
 }
 
-fn second_expected() -> serde_json::Value {
-    serde_json::from_str(&std::fs::read_to_string(second().join("expected.json")).unwrap()).unwrap()
-}
-
-#[test]
-fn the_second_formats_pruned_store_and_its_archive_open_and_are_whole() {
-    let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("data");
-    copy_dir(&second().join("backup/store"), &path);
-    let expected = second_expected();
-    let store = Store::open_read_only(&path).unwrap();
-    assert_eq!(
-        (store.format().unwrap(), store.first_block().unwrap()),
-        (2, expected["kept"]["first"].as_u64().unwrap())
-    );
-    let archive = home.path().join("archive");
-    copy_dir(&second().join("archive"), &archive);
-    let opened = Archive::open(&archive, store.fingerprint()).unwrap();
-    opened.verify().unwrap();
-    assert_eq!(opened.range().unwrap().0, 1);
-    drop(store);
-    assert_eq!(check(home.path()), expected["kept"]);
-    let args = ["check", "--json", "--home", home.path().to_str().unwrap(), "--archive", archive.to_str().unwrap()];
-    let whole = node(&args);
-    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
-    let whole: serde_json::Value = serde_json::from_slice(&whole.stdout).unwrap();
-    assert_eq!(whole, expected["whole"]);
+fn pruned_expected(format: u64) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(pruned(format).join("expected.json")).unwrap()).unwrap()
 }
 
 #[test]
-fn the_first_formats_backup_restores() {
-    let home = tempfile::tempdir().unwrap();
-    let from = second().join("backup");
-    let manifest = Manifest::load(&from).unwrap();
-    let restored =
-        node(&["restore", "--json", "--from", from.to_str().unwrap(), "--home", home.path().to_str().unwrap()]);
-    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
-    let summary: serde_json::Value = serde_json::from_slice(&restored.stdout).unwrap();
-    assert_eq!(summary, second_expected()["kept"]);
-    assert_eq!(summary["height"].as_u64().unwrap(), manifest.height);
+fn every_formats_pruned_store_and_its_archive_open_and_are_whole() {
+    for format in 2..=FORMAT {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("data");
+        copy_dir(&pruned(format).join("backup/store"), &path);
+        let expected = pruned_expected(format);
+        let store = Store::open_read_only(&path).unwrap();
+        let first = expected["kept"]["first"].as_u64().unwrap();
+        assert_eq!((store.format().unwrap(), store.first_block().unwrap()), (format, first));
+        let archive = home.path().join("archive");
+        copy_dir(&pruned(format).join("archive"), &archive);
+        let opened = Archive::open(&archive, store.fingerprint()).unwrap();
+        opened.verify().unwrap();
+        assert_eq!(opened.range().unwrap().0, 1);
+        drop(store);
+        assert_eq!(check(home.path()), expected["kept"]);
+        let args = ["check", "--json", "--home", home.path().to_str().unwrap(), "--archive", archive.to_str().unwrap()];
+        let whole = node(&args);
+        assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+        let whole: serde_json::Value = serde_json::from_slice(&whole.stdout).unwrap();
+        assert_eq!(whole, expected["whole"]);
+    }
 }
 
-/// How `format-2` was made: it stays as its first version wrote it, this shows that the present one makes the same kind.
+#[test]
+fn every_formats_backup_restores() {
+    for format in 2..=FORMAT {
+        let home = tempfile::tempdir().unwrap();
+        let from = pruned(format).join("backup");
+        let manifest = Manifest::load(&from).unwrap();
+        let restored =
+            node(&["restore", "--json", "--from", from.to_str().unwrap(), "--home", home.path().to_str().unwrap()]);
+        assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+        let summary: serde_json::Value = serde_json::from_slice(&restored.stdout).unwrap();
+        assert_eq!(summary, pruned_expected(format)["kept"]);
+        assert_eq!(summary["height"].as_u64().unwrap(), manifest.height);
+    }
+}
+
+/// How `format-2` and `format-3` were made: they stay as they were written, this shows that the present version makes the
+/// same kind.
 /// `FIXTURE_DIR` keeps the result, for a later format's own fixture.
 #[test]
 fn a_pruned_store_with_its_archive_and_backup_is_made_as_the_fixture_was() {
@@ -137,7 +141,7 @@ fn a_pruned_store_with_its_archive_and_backup_is_made_as_the_fixture_was() {
     let whole: serde_json::Value = serde_json::from_slice(&whole.stdout).unwrap();
     let made = serde_json::json!({ "kept": check(&home), "whole": whole });
     for (summary, field) in [("kept", "first"), ("kept", "height"), ("whole", "first"), ("whole", "height")] {
-        assert_eq!(made[summary][field], second_expected()[summary][field], "{summary}.{field}");
+        assert_eq!(made[summary][field], pruned_expected(FORMAT)[summary][field], "{summary}.{field}");
     }
     std::fs::write(to.join("expected.json"), serde_json::to_string_pretty(&made).unwrap() + "\n").unwrap();
 }
