@@ -48,7 +48,7 @@ fn a_pruned_store_keeps_its_blocks_of_ten_minutes_and_checks_whole() {
     let old = past::statement(&cluster, 4).unwrap();
     assert!(store.find_digest(&Hash::of(&old), 5).unwrap().is_empty());
     assert_eq!(store.find_entry(0).unwrap(), None);
-    assert_eq!(store.format().unwrap(), 2);
+    assert_eq!(store.format().unwrap(), chain_node::store::FORMAT);
     let summary = check::check(store, |_| ()).unwrap();
     assert_eq!((summary.height, summary.first), (360, Some(first)));
     // The log still proves old entries: their hashes stay.
