@@ -1,7 +1,12 @@
 //! What only the leader runs: a controller for each kind and what they need beside them. Each runs until `shutdown`; the
 //! first that cannot go on ends the process, and the other replica takes over.
 
-use futures::future::{BoxFuture, FutureExt as _, try_join_all};
+use std::fmt::Display;
+
+use futures::{
+    Stream, StreamExt as _,
+    future::{BoxFuture, FutureExt as _, try_join_all},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{backup, chain, context::Shared, founding, restore, tenant};
@@ -16,4 +21,15 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
         founding::run(context, shutdown).boxed(),
     ];
     try_join_all(controllers).await.map(|_| ())
+}
+
+/// Goes along with a controller until it ends. What a pass could not do is logged; the controller tries it again.
+pub async fn log_failures<T, E: Display>(passes: impl Stream<Item = Result<T, E>>) {
+    passes
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::warn!("{error:#}");
+            }
+        })
+        .await;
 }

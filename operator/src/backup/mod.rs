@@ -28,7 +28,6 @@ use std::{
 
 use chain_types::api::BackupReport;
 use fetch::{Found, JobSeen, JobState};
-use futures::StreamExt as _;
 use k8s_openapi::api::{batch::v1::Job, networking::v1::NetworkPolicy};
 use kube::{
     ResourceExt as _,
@@ -42,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::now_ms,
     context::Shared,
+    controllers,
     events::Severity,
     metrics::BackupFacts,
     objects::{self, Change, Child, names},
@@ -80,18 +80,13 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
     let client = &context.client;
     let ours = || watcher::Config::default().labels(names::BACKUP);
     let all = objects::everywhere::<ChainBackupSpec>(client);
-    Controller::new_with(all, watcher::Config::default(), objects::resource::<ChainBackupSpec>())
+    let passes = Controller::new_with(all, watcher::Config::default(), objects::resource::<ChainBackupSpec>())
         .with_config(kube::runtime::controller::Config::default().concurrency(AT_ONCE))
         .watches::<PartialObjectMeta<Job>, _>(Api::all(client.clone()), ours(), of_label)
         .watches::<PartialObjectMeta<NetworkPolicy>, _>(Api::all(client.clone()), ours(), of_label)
         .graceful_shutdown_on(shutdown.cancelled_owned())
-        .run(timed, |_, _, _| Action::requeue(RETRY_AFTER), context)
-        .for_each(|result| async move {
-            if let Err(error) = result {
-                tracing::warn!("{error:#}");
-            }
-        })
-        .await;
+        .run(timed, |_, _, _| Action::requeue(RETRY_AFTER), context);
+    controllers::log_failures(passes).await;
     Ok(())
 }
 
@@ -128,7 +123,11 @@ async fn reconcile(object: &DynamicObject, context: &Shared, now_ms: u64) -> any
     }
     let backup = match objects::parse::<ChainBackupSpec>(object) {
         Ok(backup) => backup,
-        Err(reason) => return unreadable(object, context, &reason, now_ms).await,
+        Err(reason) => {
+            let there = objects::within::<ChainBackupSpec>(&context.client, &namespace);
+            objects::say_unreadable(&there, object, &reason, now_ms).await?;
+            return Ok(Action::await_change());
+        }
     };
     let before = backup.status.clone().unwrap_or_default();
     if namespace != names::namespace(&backup.spec.tenant) {
@@ -371,21 +370,6 @@ async fn write(context: &Shared, backup: &ChainBackup, status: ChainBackupStatus
 
 async fn tell(context: &Shared, backup: &ChainBackup, severity: Severity, reason: &str, note: &str) {
     context.events.tell(&objects::reference::<ChainBackupSpec>(&backup.metadata), severity, reason, note).await;
-}
-
-/// The API server let it in and this version cannot read it: its status says why, and nothing is touched.
-async fn unreadable(object: &DynamicObject, context: &Shared, reason: &str, now_ms: u64) -> anyhow::Result<Action> {
-    let before = object.data["status"]["conditions"].as_array().into_iter().flatten();
-    if !before.clone().any(|one| one["type"] == "Ready" && one["message"] == reason) {
-        let ready = serde_json::json!({
-            "type": operator_api::conditions::READY, "status": "False", "reason": operator_api::reason::INVALID_SPEC,
-            "message": reason, "lastTransitionTime": operator_api::Time::from_ms(now_ms / 1_000 * 1_000),
-            "observedGeneration": object.metadata.generation.unwrap_or_default(),
-        });
-        let api = objects::within::<ChainBackupSpec>(&context.client, &object.namespace().unwrap_or_default());
-        objects::patch_status(&api, &object.name_any(), &serde_json::json!({"conditions": [ready]})).await?;
-    }
-    Ok(Action::await_change())
 }
 
 #[cfg(test)]

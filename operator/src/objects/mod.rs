@@ -15,7 +15,7 @@ use kube::{
 };
 pub use names::OPERATOR as FIELD_MANAGER;
 use operator_api::{API_VERSION, GROUP, Kind, Metadata, Object, VERSION, cluster};
-pub use status::{add_finalizer, patch_status, remove_finalizer};
+pub use status::{add_finalizer, patch_status, remove_finalizer, say_unreadable};
 
 /// Where a kind is found.
 pub fn resource<S: Kind>() -> ApiResource {

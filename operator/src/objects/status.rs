@@ -1,7 +1,11 @@
 //! Writes of a custom resource's own parts that are the operator's: status and finalizers. Each names exactly the fields it
 //! sets, so that two writers of one status do not undo each other.
 
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::{
+    ResourceExt as _,
+    api::{Api, DynamicObject, Patch, PatchParams},
+};
+use operator_api::{Time, conditions::READY, reason::INVALID_SPEC};
 use serde::Serialize;
 use serde_json::json;
 
@@ -12,6 +16,25 @@ use super::names;
 pub async fn patch_status(api: &Api<DynamicObject>, name: &str, status: &impl Serialize) -> kube::Result<()> {
     let how = PatchParams { field_manager: Some(names::OPERATOR.to_owned()), ..PatchParams::default() };
     api.patch_status(name, &how, &Patch::Merge(json!({"status": status}))).await.map(|_| ())
+}
+
+/// The API server let the object in and this version cannot read it: its status says why. Written once a reason.
+pub async fn say_unreadable(
+    api: &Api<DynamicObject>,
+    object: &DynamicObject,
+    reason: &str,
+    now_ms: u64,
+) -> kube::Result<()> {
+    let before = object.data["status"]["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == READY);
+    if before.is_some_and(|before| before["message"] == reason) {
+        return Ok(());
+    }
+    let ready = json!({
+        "type": READY, "status": "False", "reason": INVALID_SPEC, "message": reason,
+        "lastTransitionTime": Time::from_ms(now_ms / 1_000 * 1_000),
+        "observedGeneration": object.metadata.generation.unwrap_or_default(),
+    });
+    patch_status(api, &object.name_any(), &json!({"conditions": [ready]})).await
 }
 
 /// Keeps the object until [`remove_finalizer`]. The patch fails with a conflict if the object has changed since it was read.

@@ -16,7 +16,6 @@ use std::{
 };
 
 use decide::{Decision, Request, Seen, decide, turn};
-use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{
     ResourceExt as _,
@@ -34,6 +33,7 @@ use crate::{
     chain::resources::{Place, stateful_set::claim_name},
     clock::now_ms,
     context::Shared,
+    controllers,
     events::Severity,
     objects::{self, names},
 };
@@ -45,15 +45,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// Runs until `shutdown`.
 pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result<()> {
     let all = objects::everywhere::<ChainRestoreSpec>(&context.client);
-    Controller::new_with(all, watcher::Config::default(), objects::resource::<ChainRestoreSpec>())
+    let passes = Controller::new_with(all, watcher::Config::default(), objects::resource::<ChainRestoreSpec>())
         .graceful_shutdown_on(shutdown.cancelled_owned())
-        .run(timed, |_, _, _| Action::requeue(RETRY_AFTER), context)
-        .for_each(|result| async move {
-            if let Err(error) = result {
-                tracing::warn!("{error:#}");
-            }
-        })
-        .await;
+        .run(timed, |_, _, _| Action::requeue(RETRY_AFTER), context);
+    controllers::log_failures(passes).await;
     Ok(())
 }
 

@@ -22,13 +22,7 @@ fn restore_json(validators: &[u8]) -> Value {
 /// Four validators, quorum three; those named are caught up.
 fn chain_json(ready: &[u8]) -> Value {
     let mut chain = fixtures::chain_json("notary", "main", 4);
-    let row = |number: u8| {
-        json!({
-            "name": format!("validator-{number}"), "organisation": "court", "organisationTitle": {"zh": "", "en": ""},
-            "desired": "running", "ready": ready.contains(&number), "voting": true, "text": {"zh": "", "en": ""}, "height": 9,
-        })
-    };
-    let rows: Vec<Value> = (1..=4).map(row).collect();
+    let rows = fixtures::four_validators(ready);
     chain["status"] = json!({"phase": "healthy", "quorum": 3, "validatorsTotal": 4, "validators": rows});
     chain
 }

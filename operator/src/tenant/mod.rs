@@ -14,14 +14,13 @@ use std::{
 };
 
 use fetch::Found;
-use futures::StreamExt as _;
 use k8s_openapi::api::{
     core::v1::{LimitRange, Namespace, ResourceQuota, ServiceAccount},
     networking::v1::NetworkPolicy,
 };
 use kube::{
     ResourceExt as _,
-    api::{Api, ApiResource, DeleteParams, DynamicObject, PartialObjectMeta, Preconditions},
+    api::{Api, DeleteParams, DynamicObject, PartialObjectMeta, Preconditions},
     runtime::{Controller, controller::Action, reflector::ObjectRef, watcher},
 };
 use operator_api::{ChainSpec, Kind, Tenant, TenantSpec};
@@ -32,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::now_ms,
     context::Shared,
+    controllers,
     events::Severity,
     objects::{self, Change, Child, names},
 };
@@ -73,7 +73,7 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
         let home = chain.namespace().as_deref().and_then(names::tenant_of);
         home.filter(|_| seen.is_news(&chain)).map(|name| reference(name.as_str()))
     };
-    Controller::new_with(objects::everywhere::<TenantSpec>(client), watcher::Config::default(), kind)
+    let passes = Controller::new_with(objects::everywhere::<TenantSpec>(client), watcher::Config::default(), kind)
         .with_config(kube::runtime::controller::Config::default().concurrency(AT_ONCE))
         .watches::<PartialObjectMeta<Namespace>, _>(Api::all(client.clone()), managed(), of_label)
         .watches::<PartialObjectMeta<ResourceQuota>, _>(Api::all(client.clone()), managed(), of_label)
@@ -82,13 +82,8 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
         .watches::<PartialObjectMeta<NetworkPolicy>, _>(Api::all(client.clone()), managed(), of_label)
         .watches_with(chains, objects::resource::<ChainSpec>(), watcher::Config::default(), of_news)
         .graceful_shutdown_on(shutdown.cancelled_owned())
-        .run(timed, |_, _, _| Action::requeue(RETRY_AFTER), context)
-        .for_each(|result| async move {
-            if let Err(error) = result {
-                tracing::warn!("{error:#}");
-            }
-        })
-        .await;
+        .run(timed, |_, _, _| Action::requeue(RETRY_AFTER), context);
+    controllers::log_failures(passes).await;
     Ok(())
 }
 
@@ -135,7 +130,11 @@ async fn timed(object: Arc<DynamicObject>, context: Shared) -> Result<Action, Er
 async fn reconcile(object: &DynamicObject, context: &Shared) -> Result<Action, Error> {
     let tenant = match objects::parse::<TenantSpec>(object) {
         Ok(tenant) => tenant,
-        Err(reason) => return invalid(object, context, &reason).await,
+        Err(reason) => {
+            let all = objects::everywhere::<TenantSpec>(&context.client);
+            objects::say_unreadable(&all, object, &reason, now_ms()).await?;
+            return Ok(Action::await_change());
+        }
     };
     let found = fetch::fetch(&context.client, tenant.name()).await?;
     let outcome = if tenant.metadata.deletion_timestamp.is_some() {
@@ -230,27 +229,6 @@ async fn tell(tenant: &Tenant, child: &Child, change: Change, context: &Shared) 
     };
     let note = format!("{} {} was {done}", child.resource.kind, child.name());
     context.events.tell(&objects::reference::<TenantSpec>(&tenant.metadata), Severity::Normal, reason, &note).await;
-}
-
-/// The API server let it in and this version cannot read it: its status says why, and nothing is touched.
-async fn invalid(object: &DynamicObject, context: &Shared, reason: &str) -> Result<Action, Error> {
-    let generation = object.metadata.generation.unwrap_or_default();
-    let before =
-        object.data["status"]["conditions"].as_array().into_iter().flatten().find(|one| one["type"] == "Ready");
-    if before.is_none_or(|before| before["message"] != reason) {
-        let now_s = now_ms() / 1_000;
-        let ready = serde_json::json!({
-            "type": operator_api::conditions::READY, "status": "False", "reason": operator_api::reason::INVALID_SPEC,
-            "message": reason, "lastTransitionTime": operator_api::Time::from_ms(now_s * 1_000), "observedGeneration": generation,
-        });
-        let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &kind());
-        objects::patch_status(&api, &object.name_any(), &serde_json::json!({"conditions": [ready]})).await?;
-    }
-    Ok(Action::await_change())
-}
-
-fn kind() -> ApiResource {
-    objects::resource::<TenantSpec>()
 }
 
 #[cfg(test)]

@@ -35,14 +35,8 @@ fn backup(spec: Value) -> ChainBackup {
 /// Four validators; those named are caught up.
 fn chain_json(ready: &[u8]) -> Value {
     let mut chain = fixtures::chain_json("notary", "main", 4);
-    let row = |number: u8| {
-        json!({
-            "name": format!("validator-{number}"), "organisation": "court", "organisationTitle": {"zh": "", "en": ""},
-            "desired": "running", "ready": ready.contains(&number), "voting": true, "text": {"zh": "", "en": ""}, "height": 9,
-        })
-    };
     chain["status"] = json!({
-        "phase": "healthy", "fingerprint": "07".repeat(32), "validators": (1..=4).map(row).collect::<Vec<_>>(),
+        "phase": "healthy", "fingerprint": "07".repeat(32), "validators": fixtures::four_validators(ready),
     });
     chain
 }
