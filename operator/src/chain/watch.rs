@@ -299,7 +299,8 @@ async fn look_after(common: Arc<Common>, places: Arc<Semaphore>, chain: Arc<Loop
         let object = chain.object.read().unwrap_or_else(PoisonError::into_inner).clone();
         let touched = chain.touched.swap(false, Ordering::Relaxed);
         let started = Instant::now();
-        let outcome = worker.pass(&object, touched).await;
+        // On the heap, and only while it runs: what a pass needs room for would otherwise be kept by every chain that waits.
+        let outcome = Box::pin(worker.pass(&object, touched)).await;
         drop(place);
         common.context.metrics.reconciled("Chain", started.elapsed(), outcome.as_ref().map(|_| ()).map_err(label));
         let pause = match outcome {

@@ -50,7 +50,7 @@ fn chain(number: usize) -> Value {
     let tenant = tenant_name(number / CHAINS_EACH);
     json!({
         "apiVersion": operator_api::API_VERSION, "kind": "Chain",
-        "metadata": {"name": chain_name(number), "namespace": format!("tenant-{tenant}")},
+        "metadata": {"name": chain_name(number), "namespace": namespace(number)},
         "spec": {
             "tenant": tenant, "title": {"zh": "测试链", "en": "Test chain"}, "validators": {"count": VALIDATORS},
             // No block is due while this runs: simulated nodes make none.
@@ -60,8 +60,13 @@ fn chain(number: usize) -> Value {
     })
 }
 
+fn namespace(number: usize) -> String {
+    format!("tenant-{}", tenant_name(number / CHAINS_EACH))
+}
+
 fn chain_name(number: usize) -> String {
-    format!("chain-{}", number % CHAINS_EACH + 1)
+    // Unique in the city.
+    format!("chain-{}", number + 1)
 }
 
 fn list(items: impl Iterator<Item = Value>) -> Value {
@@ -108,7 +113,7 @@ async fn no_writes_at_rest() {
 /// Changes what the nodes of one chain are told; whose objects are written.
 async fn one_change_touches_one_chain() {
     let number = CHAINS / 2;
-    let (name, namespace) = (chain_name(number), format!("tenant-{}", tenant_name(number / CHAINS_EACH)));
+    let (name, namespace) = (chain_name(number), namespace(number));
     let before = audited_writes().await.len();
     kubectl::patch(&namespace, "chain", &name, &json!({"spec": {"publicReads": false}})).await.unwrap();
     until("the change is carried out", Duration::from_secs(60), async || {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{CHAINS, VALIDATORS};
+use super::{CHAINS, VALIDATORS, chain_name, namespace};
 use e2e::cluster::kubectl;
 use e2e::cluster::wait::until;
 
@@ -20,10 +20,13 @@ fn class() -> Value {
     })
 }
 
-fn volume(number: usize) -> Value {
+/// Of one validator: thousands of claims that look for a volume among thousands would take the cluster minutes.
+fn volume(chain: usize, validator: usize) -> Value {
+    let (name, namespace) = (chain_name(chain), namespace(chain));
     json!({
-        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("simulated-{number}")},
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("{name}-{validator}")},
         "spec": {
+            "claimRef": {"namespace": namespace, "name": format!("data-{name}-validator-{validator}-0")},
             "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": CLASS,
             "persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": "/nonexistent"},
         },
@@ -45,10 +48,9 @@ fn machine(number: usize) -> Value {
 
 /// Made, and every machine Ready.
 pub async fn make() {
-    let pods = CHAINS * VALIDATORS;
-    let machines = pods.div_ceil(PODS_EACH);
-    let items: Vec<Value> =
-        [class()].into_iter().chain((0..machines).map(machine)).chain((0..pods).map(volume)).collect();
+    let machines = (CHAINS * VALIDATORS).div_ceil(PODS_EACH);
+    let volumes = (0..CHAINS).flat_map(|chain| (1..=VALIDATORS).map(move |validator| volume(chain, validator)));
+    let items: Vec<Value> = [class()].into_iter().chain((0..machines).map(machine)).chain(volumes).collect();
     kubectl::apply(&json!({"apiVersion": "v1", "kind": "List", "items": items})).await.unwrap();
     until("simulated machines", Duration::from_secs(120), async || {
         let nodes = kubectl::list("default", "nodes", "").await?;
