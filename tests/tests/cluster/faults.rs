@@ -13,7 +13,7 @@ use crate::measured;
 use crate::wait::until;
 
 const OPERATOR: &str = "citychain-operator";
-const SYSTEM: &str = "citychain-system";
+pub const SYSTEM: &str = "citychain-system";
 
 /// The validator that proposed the last block.
 async fn proposer(city: &City) -> anyhow::Result<String> {
@@ -89,7 +89,7 @@ async fn operators(replicas: u32) {
 }
 
 /// Who holds the operator's lead.
-async fn leader() -> anyhow::Result<Option<String>> {
+pub async fn leader() -> anyhow::Result<Option<String>> {
     let lease = kubectl::get(SYSTEM, "lease", OPERATOR).await?.unwrap_or_default();
     Ok(lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned))
 }

@@ -12,4 +12,5 @@ mod life;
 mod load;
 mod measured;
 mod refusals;
+mod rotation;
 mod wait;
