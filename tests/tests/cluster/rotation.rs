@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::city::{City, sentences};
-use crate::faults::{SYSTEM, leader};
 use crate::kubectl::{self, kubectl};
 use crate::life::Watch;
 use crate::load::{Load, longest_pause, lost};
 use crate::measured;
+use crate::operators::{SYSTEM, leads};
 use crate::wait::until;
 
 const ROTATE: &str = "citychain.dev/rotate-keys";
@@ -63,7 +63,7 @@ async fn all_validators_get_new_keys_under_load_and_the_operator_is_killed_meanw
     })
     .await;
     measured::row("first of four validators has new keys", &format!("{:.1} s", begun.elapsed().as_secs_f64()), "");
-    let first = leader().await.unwrap().expect("somebody leads");
+    let first = leads().await.unwrap().expect("somebody leads");
     kubectl(&["delete", "pod", &first, "-n", SYSTEM, "--grace-period=0", "--force"], None).await.unwrap();
     until("nobody is left to get new keys", Duration::from_secs(400), async || {
         let (left, status) = (asked(&city).await?, city.status().await?);

@@ -25,7 +25,7 @@ use crate::{
     next::{Action, disrupt::set_is_fixed},
     observed::Observed,
     plan::{KeyState, Plan, PlannedNode, Role},
-    quorum::{Act, Arithmetic},
+    quorum::{Act, Arithmetic, Quorum},
     situation::Situation,
 };
 
@@ -48,8 +48,11 @@ pub fn stage(plan: &Plan, node: &PlannedNode, observed: &Observed) -> Option<Sta
     let Some(next) = &node.next_keys else { return plan.rotate.contains(&node.name).then_some(Stage::Asked) };
     let (seen, next) = (observed.node(node.name), Some(next.consensus_key));
     let voted = observed.voting_keys.as_ref().is_some_and(|keys| next.is_some_and(|key| keys.contains(&key)));
+    // Its process begins anew within a moment, too short for a supervisor to see: whether it has found the others is counted here.
+    let set = observed.voting_set.as_ref().map_or(0, |set| u32::try_from(set.len()).unwrap_or(u32::MAX));
+    let connected = Quorum::of(set).held_by(seen.peers_connected.saturating_add(1));
     Some(match (voted, seen.reachable) {
-        (true, true) if seen.consensus_key == next && seen.is_live() => Stage::Taken,
+        (true, true) if seen.consensus_key == next && seen.is_back() && connected => Stage::Taken,
         (true, _) => Stage::Voted,
         (false, true) if seen.next_key == next => Stage::Held,
         (false, _) => Stage::Made,
@@ -93,6 +96,14 @@ fn obstacle(plan: &Plan, node: &PlannedNode, observed: &Observed, situation: &Si
         return Some(Obstacle::waits(
             format!("{name} 恢复正常之后才更换密钥：它必须亲自接管新密钥。"),
             format!("{name} gets new keys once it is live again: it has to take them over itself."),
+        ));
+    }
+    // Until its supervisor sees it ready, an eviction would count another one as down beside this one.
+    let others = situation.live.iter().filter(|other| **other != name);
+    if let Some(other) = others.copied().find(|other| !observed.node(*other).is_back()) {
+        return Some(Obstacle::waits(
+            format!("{other} 完全就绪之后，{name} 才更换密钥。"),
+            format!("{name} gets new keys once {other} is ready again."),
         ));
     }
     let arithmetic = arithmetic(node, situation);

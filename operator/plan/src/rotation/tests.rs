@@ -64,6 +64,7 @@ impl World {
             // Not for so long that anybody would restart it.
             seen.missing_since_ms = node.is_down.then_some(observed.now_ms);
             (seen.consensus_key, seen.next_key) = (Some(node.runs_with), node.holds);
+            seen.peers_connected = self.count - 1;
             seen.able_to_vote = self.set.contains(&node.runs_with);
         }
         (plan, observed)
@@ -156,6 +157,9 @@ fn the_whole_way_as_it_is_told() {
     assert_eq!(world.told(), ["The chain knows validator-2 by its new keys, and waits for it to vote with them."]);
     assert_eq!(shown(&world), is(Running));
     world.take_over();
+    let (plan, mut observed) = world.look();
+    observed.nodes.get_mut(&v(2)).unwrap().peers_connected = 1;
+    assert!(next(&plan, &observed).iter().all(Action::is_wait), "it has not found the others yet");
     assert_eq!(world.told(), ["validator-2 votes with its new keys; the old ones are deleted."]);
     world.act();
     assert_eq!(world.told(), Vec::<String>::new());

@@ -205,13 +205,20 @@ impl Cluster {
                 }),
             );
             let config = self.server.get(&format!("{CORE}/configmaps/main-{name}-config")).unwrap();
+            let peer = |other: &chain_types::genesis::GenesisValidator| {
+                json!({
+                    "name": other.name, "organisation": other.validator.organisation, "connected": true, "height": 12, "since_ms": 1,
+                    "version": "0.1.0", "clock_offset_ms": 0,
+                })
+            };
+            let peers: Vec<Value> = parsed.validators.iter().filter(|other| other.name != *name).map(peer).collect();
             let loaded = chain_types::Hash::of(config["data"]["node.toml"].as_str().unwrap().as_bytes());
             answers.status.insert(name.clone(), json!({
                 "name": name, "chain_id": parsed.chain_id, "fingerprint": parsed.fingerprint(), "version": "0.1.0", "pid": 1,
                 "started_ms": 1, "consensus_key": founder.validator.consensus_key, "validator": true, "height": 12,
                 "block_id": chain_types::Hash([0; 32]), "block_time_ms": now_ms() - 8_000, "round_height": 13, "round": 0, "peer_height": 12,
                 "caught_up": true, "state_root": chain_types::Hash([0; 32]), "log_size": 0, "phase": "idle", "pending_since_ms": null,
-                "pending": 0, "validators": 4, "quorum": 3, "peers": [], "disk_free_bytes": 1u64 << 40, "config": loaded,
+                "pending": 0, "validators": 4, "quorum": 3, "peers": peers, "disk_free_bytes": 1u64 << 40, "config": loaded,
             }));
         }
     }
