@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::city::{City, sentences};
@@ -113,11 +114,15 @@ async fn every_start_finds_the_new_keys(city: &City, voters: &BTreeSet<String>) 
         Ok(if !now.is_null() && now != uid { Ok(()) } else { Err(now.to_string()) })
     })
     .await;
+    until("validator-2 votes with a key that the chain names", Duration::from_secs(90), async || {
+        let clients = city.clients().await?;
+        let (_, client) = clients.iter().find(|(name, _)| name == "validator-2").context("it does not vote")?;
+        let status = client.status().await?;
+        let votes = status.validator && status.waits.is_none() && voters.contains(&status.consensus_key.to_string());
+        Ok(if votes { Ok(()) } else { Err(format!("{status:?}")) })
+    })
+    .await;
     city.ready(4).await;
-    let clients = city.clients().await.unwrap();
-    let (_, client) = clients.iter().find(|(name, _)| name == "validator-2").unwrap();
-    let status = client.status().await.unwrap();
-    assert!(status.validator && voters.contains(&status.consensus_key.to_string()), "{status:?}");
 }
 
 async fn a_name_that_is_no_validators_is_told(city: &City) {
