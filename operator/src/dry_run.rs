@@ -86,6 +86,9 @@ fn stand_ins(chain: &ValidChain) -> Keys {
         log: key,
         peer: key,
         admin_token_hash: Hash([0; 32]),
+        next: None,
+        replaced: None,
+        rotated_ms: None,
     };
     Keys {
         steward: Some(key),

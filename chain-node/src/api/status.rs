@@ -161,6 +161,7 @@ impl Api {
             disk_free_bytes: crate::node::disk_free(&self.config).unwrap_or(0),
             newest_rules: chain_runtime::NEWEST_RULES,
             config: *self.text_hash.read().unwrap_or_else(std::sync::PoisonError::into_inner),
+            next_key: crate::keys::waiting(&self.config.keys_dir(), self.consensus_key),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chain_client::Client;
+use chain_node::keys::{NodeKeys, save_key};
 use chain_types::api::{Status, TxStatus};
 use chain_types::membership::{Change, NewValidator, ValidatorKeys};
 use chain_types::{Hash, PublicKey};
@@ -162,6 +163,44 @@ async fn a_rotated_validator_goes_on_with_its_new_keys_in_the_same_process() {
     let listed = tokio::task::block_in_place(|| node(&["validators", "--chain", chain.to_str().unwrap(), "list"]));
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(listed.contains(&after.consensus_key.to_string()) && !listed.contains(&old_hex), "{listed}");
+    cluster.run(0);
+    cluster.rest().await;
+    cluster.check_all();
+}
+
+/// As a mounted Secret holds them: the node moves nothing, and whoever does may come before or after any start of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_the_node_may_not_move_take_over_and_every_start_finds_the_right_ones() {
+    let mut cluster = Cluster::start(4).await;
+    let (old, dir) = (key_of(&cluster, 2), cluster.validator_dir(2).join("keys"));
+    let made = NodeKeys::generate().unwrap();
+    let (new, entries) = (made.consensus.public(), ["log.key", "cosigner.key", "consensus.key"]);
+    assert_eq!(cluster.status(2).await.next_key, None);
+    for (name, key) in entries.iter().zip([&made.log, &made.cosigner, &made.consensus]) {
+        save_key(&dir.join(format!("next.{name}")), key).unwrap();
+    }
+    assert_eq!(cluster.status(2).await.next_key, Some(new));
+    let keys = ValidatorKeys::of(&made.validator("bureau"));
+    cluster.change_set(&Change::Rotate { validator: old, keys }).await;
+    let votes = |all: &[Status]| {
+        let one = all.iter().find(|s| s.name == "validator-3");
+        one.is_some_and(|s| s.consensus_key == new && s.validator && s.caught_up && s.waits.is_none())
+    };
+    cluster.until("validator-3 votes with its new key", votes).await;
+    assert_eq!(cluster.status(2).await.next_key, None, "what it runs with waits no more");
+    assert_eq!(key_of(&cluster, 2), old, "the old keys are where they were");
+    cluster.kill(2);
+    cluster.run(2);
+    cluster.until("validator-3 votes again, started with both", votes).await;
+    for name in entries {
+        std::fs::rename(dir.join(format!("next.{name}")), dir.join(name)).unwrap();
+    }
+    cluster.kill(2);
+    cluster.run(2);
+    cluster.until("validator-3 votes again, started with the new keys alone", votes).await;
+    // With another validator down, every block needs its vote.
+    cluster.kill(0);
+    anchored(&cluster, 1).await;
     cluster.run(0);
     cluster.rest().await;
     cluster.check_all();

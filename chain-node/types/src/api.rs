@@ -50,6 +50,9 @@ pub struct Status {
     /// SHA-256 of the text of the configuration that was loaded last, at the start or by a reload.
     #[serde(default)]
     pub config: Option<Hash>,
+    /// The consensus key that takes over from `consensus_key` once the set names it: this node holds all that belongs to it.
+    #[serde(default)]
+    pub next_key: Option<PublicKey>,
 }
 
 /// Whether blocks come as they should.

@@ -71,6 +71,8 @@ fn planned(given: &Given<'_>, valid: &ValidChain) -> Plan {
         retired: spec.retired.contains(&row.name),
         consensus_key: None,
         keys: KeyState::Present,
+        next_keys: None,
+        rotated_ms: row.keys_rotated_ms,
         config: None,
         version: spec.version,
         resources: spec.resources,
@@ -84,6 +86,7 @@ fn planned(given: &Given<'_>, valid: &ValidChain) -> Plan {
         nodes: given.status.validators.iter().map(node).collect(),
         state: spec.state,
         heartbeat_ms: spec.heartbeat_ms,
+        rotate: Default::default(),
     }
 }
 

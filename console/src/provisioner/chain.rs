@@ -11,6 +11,7 @@ use crate::chains::spec::{field_in_words, parse};
 use crate::chains::{Entry, View, console_name, member_token_hash};
 use crate::time::now_ms;
 use chain_plan::{Keys, Observed, ValidChain, chain_status, next, plan, validate_change};
+use operator_api::cluster::ROTATE_KEYS;
 use operator_api::{Chain, ChainPhase, ChainStatus, Name, Text, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -83,6 +84,7 @@ impl Hands {
         for (name, node) in observed.nodes.iter_mut().filter(|(_, node)| !node.reachable) {
             node.height = before.observed.node(*name).height;
         }
+        problems.extend(object.as_ref().and_then(keys_stay));
         let valid = self.accept(object.as_ref(), before.valid.as_ref(), &observed, &mut problems);
         let incidents = self.incidents(&before, &observed).await;
         let status = before.status.clone();
@@ -226,6 +228,19 @@ impl Hands {
         gone(&self.app, &self.entry);
         Pass::Deleted
     }
+}
+
+/// New keys are asked for, which only the operator of a cluster makes.
+fn keys_stay(object: &Chain) -> Option<Text> {
+    object.metadata.annotations.contains_key(ROTATE_KEYS).then(|| {
+        Text::new(
+            format!("单机上的控制台不更换验证者密钥，只有集群的 operator 会做；请去掉注解 {ROTATE_KEYS}。"),
+            format!(
+                "A console on one machine does not replace validators' keys, only a cluster's operator does: take the annotation \
+                 {ROTATE_KEYS} off."
+            ),
+        )
+    })
 }
 
 /// How long until the next look: short while something moves.

@@ -71,6 +71,9 @@ fn node_keys_in(folder: &Path) -> Option<NodeKeys> {
         log: public("log")?,
         peer: public("peer")?,
         admin_token_hash: Hash::of(admin_token(folder)?.as_bytes()),
+        next: None,
+        replaced: None,
+        rotated_ms: None,
     })
 }
 

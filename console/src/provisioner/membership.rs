@@ -17,7 +17,8 @@ impl Hands {
 
     pub async fn vote_out(&mut self, node: ValidatorName) -> anyhow::Result<bool> {
         let founded = self.founded().cloned();
-        let change = self.keys.leaving(node, founded.as_ref()).context("a validator that leaves has a key")?;
+        let set = self.voting.as_ref().map(|(_, voting)| voting.keys.clone()).unwrap_or_default();
+        let change = self.keys.leaving(node, founded.as_ref(), &set).context("a validator that leaves has a key")?;
         self.change_set(node, &change).await
     }
 

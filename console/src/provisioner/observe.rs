@@ -35,7 +35,7 @@ impl Hands {
         }
         if let Some(voting) = self.voting_set(&observed).await {
             observed.can_change_set = voting.whole && self.is_steward();
-            observed.voting_set = Some(voting.names);
+            (observed.voting_set, observed.voting_keys) = (Some(voting.names), Some(voting.keys));
         }
         self.pending = observed.pending_since_ms.is_some();
         observed

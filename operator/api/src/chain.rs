@@ -178,7 +178,7 @@ pub struct ChainStatus {
     pub tolerates: u32,
     pub validators: Vec<ValidatorRow>,
     pub steps: Vec<Step>,
-    /// Validators that join or leave now, or did lately; `join-` or `leave-` before the name.
+    /// Validators that join, leave or get new keys now, or did lately; `join-`, `leave-` or `rotate-` before the name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub set_change: Vec<Step>,
 }
@@ -211,6 +211,9 @@ pub struct ValidatorRow {
     /// Starts after a crash, since it was last well.
     #[serde(default)]
     pub restarts: u32,
+    /// When its keys were last replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_rotated_ms: Option<u64>,
 }
 
 fn default_heartbeat_ms() -> u64 {

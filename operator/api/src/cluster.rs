@@ -8,6 +8,10 @@ use crate::{Kind, Name, Object};
 /// On an object that is to be deleted: its own name, typed once more. Admission refuses to delete a chain without it.
 pub const CONFIRM_DELETION: &str = "citychain.dev/confirm-deletion";
 
+/// On a Chain: validators that shall get new keys, `validator-<n>` with commas between, or `all`. Whoever provisions the chain takes off
+/// the list who has them.
+pub const ROTATE_KEYS: &str = "citychain.dev/rotate-keys";
+
 const NAMESPACE_PREFIX: &str = "tenant-";
 
 /// The namespace of a tenant.

@@ -27,6 +27,8 @@ pub mod reason {
     pub const WAITING_FOR_KEYS: &str = "WaitingForOrganisationKeys";
     pub const ROLLING_OUT: &str = "RollingOut";
     pub const UP_TO_DATE: &str = "UpToDate";
+    /// A validator's keys are being replaced.
+    pub const ROTATING_KEYS: &str = "RotatingKeys";
     pub const HIBERNATED: &str = "Hibernated";
     pub const NEEDS_A_PERSON: &str = "NeedsAPerson";
     pub const TOLERATES_NONE: &str = "ToleratesNoFailure";

@@ -19,6 +19,8 @@ pub mod provisioning {
 pub mod membership {
     pub const JOIN: &str = "join-";
     pub const LEAVE: &str = "leave-";
+    /// It goes on with new keys.
+    pub const ROTATE: &str = "rotate-";
 }
 
 /// Deploying an application, in order.

@@ -103,6 +103,9 @@ pub fn node_keys(number: u8, organisation: &Name) -> NodeKeys {
         log: key(2),
         peer: key(3),
         admin_token_hash: Hash([number; 32]),
+        next: None,
+        replaced: None,
+        rotated_ms: None,
     }
 }
 
@@ -149,6 +152,8 @@ pub fn live(node: &PlannedNode) -> ObservedNode {
         height: 100,
         caught_up: true,
         able_to_vote: true,
+        consensus_key: node.consensus_key,
+        next_key: None,
         version: Some(node.version),
         config: AppliedConfig {
             on_disk: Some(config.hash),
@@ -173,6 +178,7 @@ pub fn healthy(plan: &Plan) -> Observed {
         genesis: plan.fingerprint(),
         nodes: plan.nodes.iter().map(|node| (node.name, live(node))).collect(),
         voting_set: None,
+        voting_keys: None,
         set_change_pending: false,
         can_change_set: true,
         leader: None,

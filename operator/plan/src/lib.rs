@@ -26,7 +26,7 @@
 //! Killing the loop at any point is harmless: nothing is remembered here, and every action may be carried out twice.
 //!
 //! Modules in reading order: [`quorum`] the arithmetic, [`validate`] spec → [`ValidChain`], [`plan`](mod@plan) →
-//! [`Plan`], [`observed`] what was seen, [`situation`] the numbers now, [`next`](mod@next), [`self_check`], [`change`],
+//! [`Plan`], [`observed`] what was seen, [`situation`] the numbers now, [`next`](mod@next), [`rotation`], [`self_check`], [`change`],
 //! [`health`](mod@health), [`status`].
 
 pub mod quorum;
@@ -41,6 +41,7 @@ pub mod situation;
 
 pub mod change;
 pub mod next;
+pub mod rotation;
 
 pub mod health;
 pub mod self_check;

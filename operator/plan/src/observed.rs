@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain_types::{Hash, api::Status};
+use chain_types::{Hash, PublicKey, api::Status};
 use operator_api::{ChainStatus, Step, StepState, Text, ValidatorName, ValidatorRow, Version, steps::provisioning};
 
 use crate::exit::{Exit, WELL_AFTER_MS, restarts_after};
@@ -18,6 +18,8 @@ pub struct Observed {
     pub nodes: BTreeMap<ValidatorName, ObservedNode>,
     /// The voting set of the newest block seen, by name; `None` while no node could be asked.
     pub voting_set: Option<BTreeSet<ValidatorName>>,
+    /// The consensus keys of that set; `None` while no node could be asked.
+    pub voting_keys: Option<BTreeSet<PublicKey>>,
     /// A change of the set is decided and not yet in effect.
     pub set_change_pending: bool,
     /// Whether the steward's key is here and every key of the voting set is known, so that the set can be changed.
@@ -54,6 +56,7 @@ impl Observed {
         node.reachable = true;
         // What it says itself is newer than what was recorded of it.
         node.config.loaded = status.config.or(node.config.loaded);
+        (node.consensus_key, node.next_key) = (Some(status.consensus_key), status.next_key);
         node.height = status.height;
         node.caught_up = status.caught_up;
         // One that makes sure first that its key votes nowhere else is in the set and does not vote.
@@ -91,6 +94,7 @@ impl Observed {
     /// has ended, and what the chain said while it could still be asked.
     pub fn follow(&mut self, before: &Self) {
         self.voting_set = self.voting_set.take().or_else(|| before.voting_set.clone());
+        self.voting_keys = self.voting_keys.take().or_else(|| before.voting_keys.clone());
         self.last_block_ms = self.last_block_ms.max(before.last_block_ms);
         self.self_check = self.self_check.take().or_else(|| before.self_check.clone());
         for (name, node) in &mut self.nodes {
@@ -126,6 +130,10 @@ pub struct ObservedNode {
     pub caught_up: bool,
     /// It has its identity and may vote when it is in the set.
     pub able_to_vote: bool,
+    /// The consensus key that it runs with.
+    pub consensus_key: Option<PublicKey>,
+    /// The one that it holds to take over, once the chain names it.
+    pub next_key: Option<PublicKey>,
     /// What the process was started from.
     pub version: Option<Version>,
     pub config: AppliedConfig,

@@ -54,6 +54,8 @@ pub enum Act {
     Fence(Vec<ValidatorName>),
     /// Ends a process and starts it again.
     Restart(ValidatorName),
+    /// Has it take over new keys, which begins its process anew.
+    Rotate(ValidatorName),
     /// Adds to the voting set.
     VoteIn(ValidatorName),
     /// Takes out of the voting set.
@@ -80,7 +82,7 @@ impl Arithmetic {
     pub fn holds(&self) -> bool {
         let after = Quorum::of(self.validators_after).held_by(self.leaves);
         match self.act {
-            Act::Stop(_) | Act::Fence(_) | Act::Restart(_) => after,
+            Act::Stop(_) | Act::Fence(_) | Act::Restart(_) | Act::Rotate(_) => after,
             Act::VoteIn(_) | Act::VoteOut(_) => {
                 let live = self.validators.saturating_sub(self.down);
                 after
@@ -131,6 +133,7 @@ impl Arithmetic {
                 (format!("隔离 {} ", words::list(names).zh), format!("fencing {}", words::list(names).en))
             }
             Act::Restart(name) => (format!("重启 {name} "), format!("restarting {name}")),
+            Act::Rotate(name) => (format!("更换 {name} 的密钥"), format!("giving {name} new keys")),
             Act::VoteIn(name) => (format!("加入 {name} "), format!("voting {name} in")),
             Act::VoteOut(name) => (format!("移出 {name} "), format!("voting {name} out")),
         }
@@ -189,6 +192,18 @@ mod tests {
              of 4 — refused."
         );
         assert!(shrink.sentence().zh.contains("不得少于 4 个，已拒绝"));
+    }
+
+    #[test]
+    fn new_keys_cost_what_a_restart_costs() {
+        let act = Act::Rotate(name(2));
+        let one_down = Arithmetic { validators: 4, down: 1, act, leaves: 2, validators_after: 4 };
+        let refused = "4 validators, 1 down, quorum 3: giving validator-2 new keys leaves 2 — refused.";
+        assert_eq!((one_down.sentence().en.as_str(), one_down.holds()), (refused, false));
+        assert_eq!(
+            one_down.sentence().zh,
+            "4 个验证者，1 个缺席，法定数 3：更换 validator-2 的密钥后剩 2 个，已拒绝。"
+        );
     }
 
     #[test]

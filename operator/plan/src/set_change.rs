@@ -1,4 +1,4 @@
-//! A change of the voting set as it goes on, one step a validator: how far each that joins or leaves is, from what is seen now and what
+//! A change of the voting set as it goes on, one step a validator: how far each that joins, leaves or gets new keys is, from what is seen now and what
 //! was reported before. A step that is done stays on the list for a while, so that whoever asked for it sees how it ended.
 
 use operator_api::{Step, StepState, Text, ValidatorName, steps::membership};
@@ -7,6 +7,7 @@ use crate::{
     health::absence,
     observed::{Observed, Process},
     plan::{KeyState, Plan, PlannedNode, Role},
+    rotation,
     situation::{self, Outlook, Situation},
     words,
 };
@@ -33,7 +34,10 @@ pub fn set_change_steps(plan: &Plan, observed: &Observed, previous: &[Step]) -> 
         };
         Some((id(node.role, node.name), now))
     });
-    let current: Vec<(String, Now)> = current.collect();
+    let rotating = rotation::progress(plan, observed, &situation).into_iter();
+    let rotating =
+        rotating.map(|(name, state, detail)| (format!("{}{name}", membership::ROTATE), Now { state, detail }));
+    let current: Vec<(String, Now)> = current.chain(rotating).collect();
     let over = previous.iter().all(|step| step.state == StepState::Done);
     let last_ms = previous.iter().filter_map(|step| step.ended_ms).max().unwrap_or(0);
     let fades = over && (!current.is_empty() || observed.now_ms.saturating_sub(last_ms) > SHOWN_MS);
@@ -64,7 +68,11 @@ fn is_as_asked(step: &Step, plan: &Plan, situation: &Situation) -> bool {
     match (named(membership::JOIN), named(membership::LEAVE)) {
         (Some(name), _) => is_wanted(name) && situation.voting.contains(&name),
         (None, Some(name)) => !is_wanted(name) && !situation.voting.contains(&name),
-        (None, None) => false,
+        // What is begun is finished; what was only asked for may be taken back.
+        (None, None) => {
+            let node = named(membership::ROTATE).and_then(|name| plan.node(name));
+            step.state == StepState::Running && node.is_some_and(|node| node.next_keys.is_none())
+        }
     }
 }
 

@@ -57,7 +57,7 @@ pub async fn nodes(
     if let Some(voting) = voting(context, place, keys, founded, heard, observed).await {
         let steward = keys.steward.is_some() && founded.map(|genesis| genesis.steward) == keys.steward;
         observed.can_change_set = voting.whole && steward;
-        observed.voting_set = Some(voting.names);
+        (observed.voting_set, observed.voting_keys) = (Some(voting.names), Some(voting.keys));
     }
     observed.leader = leader(keys, heard, observed.height());
 }
@@ -71,7 +71,7 @@ fn take_in(
     name: ValidatorName,
     status: &Status,
 ) {
-    let own = keys.nodes.get(&name).is_none_or(|keys| keys.consensus == status.consensus_key);
+    let own = keys.nodes.get(&name).is_none_or(|keys| keys.votes_with(&status.consensus_key));
     let ours = founded.is_none_or(|genesis| genesis.fingerprint() == status.fingerprint);
     if !own || !ours {
         let seen = observed.nodes.entry(name).or_default();

@@ -1,10 +1,12 @@
 //! Carries out what `chain_plan::next` says, one function an action. Decides nothing; every action may be carried out twice, and a crash
 //! between two calls leaves what the next look finds and goes on from.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, anyhow, bail};
 use chain_client::{Client as ChainClient, Node, SetChanges, node::endpoints};
 use chain_plan::{Action, Keys, Observed, Plan, PlannedNode, Process, quorum::Act, self_check, situation::Situation};
-use chain_types::{Genesis, membership::Change as SetChange};
+use chain_types::{Genesis, PublicKey, membership::Change as SetChange};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, Pod, Service},
@@ -24,7 +26,7 @@ use super::{
     keys, lasting,
     resources::{Place, config_map, stateful_set},
     resync::Resync,
-    upkeep,
+    rotation, upkeep,
 };
 use crate::{
     clock::now_ms,
@@ -43,6 +45,8 @@ pub struct Hands<'a> {
     pub facts: &'a Facts,
     /// Nodes that answered at this look.
     pub reachable: Vec<ValidatorName>,
+    /// The consensus keys of the voting set, empty while nobody has said it.
+    pub voting_keys: BTreeSet<PublicKey>,
     /// Some node holds a transaction that waits for a block.
     pub pending: bool,
     /// Whose volume goes when it is restarted.
@@ -61,6 +65,11 @@ impl Hands<'_> {
                 keys::create_node_keys(client, self.place, *node, organisation).await
             }
             Action::CreateStewardKey => keys::create_steward(client, self.place).await,
+            Action::CreateNextKeys { node } => rotation::begin(client, self.place, self.plan, *node).await,
+            Action::EndRotation { node } => {
+                let next = self.planned(*node)?.next_keys.as_ref().context("keys that take over have waited")?;
+                rotation::end(client, self.place, self.plan, *node, next.consensus_key).await
+            }
             Action::WriteGenesis { genesis } => self.write_genesis(genesis).await,
             Action::WriteConfig { node, config } => {
                 self.ensure(&Child::of(&config_map::config(self.place, *node, &config.text))?).await
@@ -79,7 +88,13 @@ impl Hands<'_> {
                 self.change_set(&change).await
             }
             Action::VoteOut { node, .. } => {
-                let change = self.keys.leaving(*node, self.founded).context("a validator that leaves has a key")?;
+                let set = self.voting_keys.clone();
+                let change =
+                    self.keys.leaving(*node, self.founded, &set).context("a validator that leaves has a key")?;
+                self.change_set(&change).await
+            }
+            Action::Rotate { validator, keys, .. } => {
+                let change = SetChange::Rotate { validator: *validator, keys: keys.clone() };
                 self.change_set(&change).await
             }
             Action::SetAside { node } => self.set_aside(*node).await,
@@ -136,9 +151,15 @@ impl Hands<'_> {
         }
     }
 
+    /// What only a cluster needs, beside what is planned.
+    pub async fn beside_the_plan(&self, observed: &Observed) -> anyhow::Result<bool> {
+        let brought = rotation::bring(&self.context.client, self.place, self.plan, self.facts).await?;
+        Ok(self.resync_ended(observed).await? || brought)
+    }
+
     /// A validator whose process has ended for good is not restarted by anybody: what it could not start with is replaced. Nothing
     /// is taken from the quorum, but the others must be able to give it its data.
-    pub async fn resync_ended(&self, observed: &Observed) -> anyhow::Result<bool> {
+    async fn resync_ended(&self, observed: &Observed) -> anyhow::Result<bool> {
         let Some(node) = self.resync.map(|resync| resync.validator) else { return Ok(false) };
         if !matches!(observed.node(node).process, Process::Exited { .. }) {
             return Ok(false);
@@ -235,13 +256,12 @@ impl Hands<'_> {
     /// What runs goes; volume and keys stay, marked, until a person removes them. The chain is asked once more: a validator that votes
     /// is never parted from its keys.
     async fn set_aside(&self, node: ValidatorName) -> anyhow::Result<bool> {
-        let key =
-            self.keys.nodes.get(&node).map(|keys| keys.consensus).context("a validator that has left had keys")?;
+        let keys = self.keys.nodes.get(&node).context("a validator that has left had keys")?;
         let mut asked = 0;
         for other in self.reachable.iter().filter(|other| **other != node) {
             if let Some(set) = ask::voters(self.context, self.place, *other).await {
                 asked += 1;
-                if set.contains(&key) {
+                if set.iter().any(|key| keys.votes_with(key)) {
                     bail!("{other} still counts {node} among the voters");
                 }
             }

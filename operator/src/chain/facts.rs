@@ -71,6 +71,8 @@ pub struct PodFacts {
     /// Of its machine; `None` while it has none.
     pub machine: Option<String>,
     pub started: Started,
+    /// Which content of its key Secret it was last brought; see [`super::rotation::bring`].
+    pub keys: Option<String>,
     pub container: Container,
     /// How its container ended last.
     pub ended: Option<Ended>,
@@ -190,6 +192,7 @@ fn pod_facts(pod: &Pod) -> PodFacts {
         is_deleted: pod.metadata.deletion_timestamp.is_some(),
         machine: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         started: started(&pod.metadata),
+        keys: pod.metadata.annotations.as_ref().and_then(|annotations| annotations.get(annotation::KEYS).cloned()),
         container: container.and_then(|container| container.state.as_ref()).map(state).unwrap_or_default(),
         ended: container.and_then(ended),
         is_ready: container.is_some_and(|container| container.ready),

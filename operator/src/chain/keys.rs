@@ -1,10 +1,10 @@
-//! A chain's secrets: one a validator, one for the steward. They are made once and never written again: a key that is gone is told,
-//! never replaced. Seeds are decoded only to give out public sides, to sign, or to open an admin address.
+//! A chain's secrets: one a validator, one for the steward. They are made once, and only a rotation ([`super::rotation`]) writes them
+//! again: a key that is gone is told, never replaced. Seeds are decoded only to give out public sides, to sign, or to open an admin address.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chain_plan::NodeKeys;
-use chain_types::{Hash, PublicKey, crypto::SigningKey};
+use chain_types::{Hash, PublicKey, crypto::SigningKey, membership::ValidatorKeys};
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Client,
@@ -16,12 +16,18 @@ use zeroize::Zeroizing;
 use super::{fetch::Children, resources::Place};
 use crate::objects::{is_conflict, names};
 
-const CONSENSUS: &str = "consensus.key";
+pub const CONSENSUS: &str = "consensus.key";
 const PEER: &str = "peer.key";
 const LOG: &str = "log.key";
 const COSIGNER: &str = "cosigner.key";
 pub const ADMIN_TOKEN: &str = "admin.token";
 const ORGANISATION: &str = "organisation";
+/// The public half of the consensus key that was made first, once another has taken its place.
+pub const REPLACED: &str = "replaced.consensus";
+/// When keys were last replaced, milliseconds since 1970.
+pub const ROTATED_MS: &str = "rotated.ms";
+/// What a rotation replaces.
+pub const ROTATED: [&str; 3] = [CONSENSUS, LOG, COSIGNER];
 
 const STEWARD: &str = "steward.key";
 /// Opens the nodes' reads to the operator.
@@ -46,6 +52,11 @@ pub fn node_secret(chain: &Name, node: ValidatorName) -> String {
 /// `<chain>-steward`.
 pub fn steward_secret(chain: &Name) -> String {
     format!("{chain}-steward")
+}
+
+/// Where a key waits that shall take an entry's place; the node looks for it under this name.
+pub fn next_entry(entry: &str) -> String {
+    format!("next.{entry}")
 }
 
 /// Public sides of all of a chain's secrets; one that lacks an entry is none.
@@ -79,7 +90,16 @@ fn node_keys(secret: &Secret) -> Option<NodeKeys> {
         log: public(secret, LOG)?,
         peer: public(secret, PEER)?,
         admin_token_hash: Hash::of(text(secret, ADMIN_TOKEN)?.as_bytes()),
+        next: next_keys(secret),
+        replaced: text(secret, REPLACED).and_then(|key| key.parse().ok()),
+        rotated_ms: text(secret, ROTATED_MS).and_then(|time| time.parse().ok()),
     })
+}
+
+/// All three keys that wait, or none.
+pub fn next_keys(secret: &Secret) -> Option<ValidatorKeys> {
+    let next = |entry: &str| public(secret, &next_entry(entry));
+    Some(ValidatorKeys { consensus_key: next(CONSENSUS)?, cosigner_key: next(COSIGNER)?, log_key: next(LOG)? })
 }
 
 fn text(secret: &Secret, entry: &str) -> Option<Zeroizing<String>> {
@@ -89,7 +109,7 @@ fn text(secret: &Secret, entry: &str) -> Option<Zeroizing<String>> {
     (!trimmed.is_empty()).then(|| Zeroizing::new(trimmed.to_owned()))
 }
 
-fn public(secret: &Secret, entry: &str) -> Option<PublicKey> {
+pub fn public(secret: &Secret, entry: &str) -> Option<PublicKey> {
     Some(signing_key(secret, entry)?.public())
 }
 
@@ -140,7 +160,7 @@ async fn create(
 }
 
 /// 32 random bytes in hexadecimal.
-fn random_hex() -> anyhow::Result<ByteString> {
+pub fn random_hex() -> anyhow::Result<ByteString> {
     let mut secret = Zeroizing::new([0; 32]);
     getrandom::fill(secret.as_mut()).map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
     Ok(ByteString(hex::encode(secret.as_ref()).into_bytes()))
@@ -171,7 +191,7 @@ pub async fn admin_token(
     Ok(secret.and_then(|secret| text(&secret, ADMIN_TOKEN)))
 }
 
-fn secrets(client: &Client, place: &Place) -> Api<Secret> {
+pub fn secrets(client: &Client, place: &Place) -> Api<Secret> {
     Api::namespaced(client.clone(), &place.namespace)
 }
 

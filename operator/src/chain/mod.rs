@@ -27,6 +27,7 @@ mod pod_trouble;
 mod report;
 pub mod resources;
 mod resync;
+mod rotation;
 mod status;
 mod upkeep;
 pub mod validate;

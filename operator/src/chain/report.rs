@@ -76,7 +76,11 @@ fn complete(status: &ChainStatus, before: Option<&ChainStatus>) -> serde_json::R
 /// An action that was carried out, as an event.
 pub async fn done(context: &Context, chain: &Metadata, action: &Action) {
     let (severity, reason) = match action {
-        Action::CreateNodeKeys { .. } | Action::CreateStewardKey => (Severity::Normal, "KeysMade"),
+        Action::CreateNodeKeys { .. } | Action::CreateStewardKey | Action::CreateNextKeys { .. } => {
+            (Severity::Normal, "KeysMade")
+        }
+        Action::Rotate { .. } => (Severity::Normal, "NewKeysVotedIn"),
+        Action::EndRotation { .. } => (Severity::Normal, "KeysRotated"),
         Action::WriteGenesis { .. } => (Severity::Normal, "Founded"),
         Action::Start { attempt: 0, .. } => (Severity::Normal, "ValidatorStarted"),
         Action::Start { .. } => (Severity::Warning, "ValidatorStartedAgain"),
@@ -113,6 +117,13 @@ pub async fn phase(context: &Context, chain: &Metadata, before: Option<ChainPhas
     };
     let sentence = status.sentences.first().map_or("", |text| &text.en);
     tell(context, chain, severity, reason, sentence).await;
+}
+
+/// A request that cannot be read, told once when it appears: the status goes on saying it.
+pub async fn mistake(context: &Context, chain: &Metadata, before: &ChainStatus, mistake: Option<&Text>) {
+    if let Some(mistake) = mistake.filter(|mistake| !before.sentences.contains(mistake)) {
+        tell(context, chain, Severity::Warning, "UnknownValidator", &mistake.en).await;
+    }
 }
 
 pub async fn tell(context: &Context, chain: &Metadata, severity: Severity, reason: &str, note: &str) {

@@ -18,6 +18,8 @@ pub struct Notes {
     pub trouble: Option<Text>,
     pub paused: bool,
     pub cannot_grow: Option<Text>,
+    /// What is asked for and cannot be read.
+    pub mistake: Option<Text>,
     /// Validators whose pods an earlier operator made.
     pub pending_restart: Vec<ValidatorName>,
     /// Machines that carry more validators than may fail.
@@ -56,7 +58,14 @@ fn first(notes: &Notes) -> impl Iterator<Item = Text> {
             "Paused: it is observed and reported and nothing is changed; remove the annotation citychain.dev/pause to go on.",
         )
     });
-    notes.problems.clone().into_iter().chain(notes.trouble.clone()).chain(paused).chain(notes.cannot_grow.clone())
+    notes
+        .problems
+        .clone()
+        .into_iter()
+        .chain(notes.trouble.clone())
+        .chain(paused)
+        .chain(notes.mistake.clone())
+        .chain(notes.cannot_grow.clone())
 }
 
 fn last(notes: &Notes) -> impl Iterator<Item = Text> {
@@ -178,6 +187,7 @@ mod tests {
             problems: vec![Text::new("", "spec.version: wrong")],
             paused: true,
             crowded: None,
+            mistake: None,
         };
         let reason_now = |notes: &Notes| {
             let status = unplanned(&ChainStatus::default(), 1_000, 3, notes);

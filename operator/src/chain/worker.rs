@@ -27,6 +27,7 @@ use super::{
     report::{self, Written},
     resources::{Place, config_map},
     resync::{self, Resync},
+    rotation,
     status::{self, Notes},
     upkeep, validate,
 };
@@ -154,14 +155,14 @@ impl Worker {
         // Until its volume is gone, a validator that shall be restored may have to wait for the others.
         let resync = object.metadata.annotations.contains_key(names::RESYNC);
         let mut look = self.look(context, memory, &object, &place, touched || old || resync).await?;
-        let mut plan = planned(&look);
+        let mut plan = planned(&mut look);
         // What is decided from remembered children is decided again from fresh ones before anything is done.
         let acts = |plan: &Option<Plan>, look: &Look| {
             plan.as_ref().is_some_and(|plan| next(plan, &look.observed).iter().any(|action| !action.is_wait()))
         };
         if look.children.is_none() && !look.notes.paused && acts(&plan, &look) {
             look = self.look(context, memory, &object, &place, true).await?;
-            plan = planned(&look);
+            plan = planned(&mut look);
         }
         let (mut acted, mut waits) = (false, false);
         if let Some(plan) = &plan {
@@ -181,6 +182,7 @@ impl Worker {
         let before = memory.written.phase();
         memory.written.write(context, &look.place, &status).await?;
         report::phase(context, &look.object.metadata, before, &status).await;
+        report::mistake(context, &look.object.metadata, &memory.status, look.notes.mistake.as_ref()).await;
         let phase = status.phase;
         (memory.observed, memory.accepted, memory.status) = (look.observed, look.valid, status);
         Ok(pause(acted, waits || resync || look.notes.trouble.is_some(), phase))
@@ -277,17 +279,19 @@ impl Worker {
             children,
             facts: &memory.facts,
             reachable: observed.nodes.iter().filter(|(_, seen)| seen.reachable).map(|(name, _)| *name).collect(),
+            voting_keys: observed.voting_keys.clone().unwrap_or_default(),
             pending: observed.pending_since_ms.is_some(),
             resync: resync.as_ref(),
             heard: &mut memory.heard,
             set_changes: &mut memory.set_changes,
             self_check: &mut memory.self_check,
         };
-        match hands.resync_ended(observed).await {
+        match hands.beside_the_plan(observed).await {
             Ok(done) => acted |= done,
             Err(error) => {
-                notes.trouble =
-                    Some(report::couldnt(&Text::new("更换验证者的卷。", "Replace a validator's volume."), &error))
+                let what =
+                    Text::new("更换验证者的卷或送达新密钥。", "Replace a validator's volume, or bring it new keys.");
+                notes.trouble = Some(report::couldnt(&what, &error));
             }
         }
         for action in next(plan, observed) {
@@ -374,9 +378,11 @@ fn mark_pending(context: &Context, plan: &Plan, look: &mut Look, facts: &Facts) 
     look.notes.pending_restart = pending;
 }
 
-fn planned(look: &Look) -> Option<Plan> {
-    let valid = look.valid.as_ref()?;
-    Some(plan(valid, &look.keys, &look.place.addresses(), look.foundation.genesis()))
+fn planned(look: &mut Look) -> Option<Plan> {
+    let plan = plan(look.valid.as_ref()?, &look.keys, &look.place.addresses(), look.foundation.genesis());
+    let (plan, mistake) = rotation::asked(plan, &look.object);
+    look.notes.mistake = mistake;
+    Some(plan)
 }
 
 /// How long until the next look without a reason: short while something moves.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-pub use operator_api::cluster::{CONFIRM_DELETION, namespace, tenant_of};
+pub use operator_api::cluster::{CONFIRM_DELETION, ROTATE_KEYS, namespace, tenant_of};
 use operator_api::{Name, ValidatorName};
 
 /// Who made an object.

@@ -121,6 +121,7 @@ mod tests {
             api: None,
             missing_since_ms: None,
             restarts: 0,
+            keys_rotated_ms: None,
         };
         chain.status = Some(ChainStatus { validators: vec![row], ..ChainStatus::default() });
         assert_eq!(change(&tenant, std::slice::from_ref(&chain)), Ok(()));

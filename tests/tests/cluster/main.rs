@@ -12,3 +12,4 @@ mod faults;
 mod life;
 mod load;
 mod refusals;
+mod rotation;

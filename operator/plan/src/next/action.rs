@@ -1,6 +1,6 @@
 //! One thing to do, with everything that whoever does it needs, and the sentence about it. It does nothing.
 
-use chain_types::Genesis;
+use chain_types::{Genesis, PublicKey, membership::ValidatorKeys};
 use operator_api::{Name, Text, ValidatorName, Version};
 
 use crate::{node_config::ConfigText, quorum::Arithmetic, words};
@@ -13,6 +13,15 @@ pub enum Action {
         organisation: Name,
     },
     CreateStewardKey,
+    /// Consensus, cosigner and log key that shall take the place of the present ones. Never over such that wait already, and only if
+    /// they are still asked for.
+    CreateNextKeys {
+        node: ValidatorName,
+    },
+    /// The chain knows the validator by its new keys and it votes with them: the request is answered, and the old keys are deleted.
+    EndRotation {
+        node: ValidatorName,
+    },
     /// Never over an existing one.
     WriteGenesis {
         genesis: Box<Genesis>,
@@ -68,6 +77,14 @@ pub enum Action {
         node: ValidatorName,
         arithmetic: Arithmetic,
     },
+    /// Disruptive: the steward gives a validator the keys that it holds ready; it begins anew with them.
+    Rotate {
+        node: ValidatorName,
+        /// The consensus key that it has until then.
+        validator: PublicKey,
+        keys: ValidatorKeys,
+        arithmetic: Arithmetic,
+    },
 
     /// Nothing to do but wait, and why. `refused` marks a wish that is not carried out, rather than one that takes time.
     Wait {
@@ -86,9 +103,12 @@ impl Action {
             | Self::Restart { .. }
             | Self::StopChain { .. }
             | Self::VoteIn { .. }
-            | Self::VoteOut { .. } => true,
+            | Self::VoteOut { .. }
+            | Self::Rotate { .. } => true,
             Self::CreateNodeKeys { .. }
             | Self::CreateStewardKey
+            | Self::CreateNextKeys { .. }
+            | Self::EndRotation { .. }
             | Self::WriteGenesis { .. }
             | Self::WriteConfig { .. }
             | Self::ReloadConfig { .. }
@@ -111,6 +131,14 @@ impl Action {
             Self::CreateNodeKeys { node, organisation } => Text::new(
                 format!("为 {organisation} 生成 {node} 的密钥。"),
                 format!("Make the keys of {node} for {organisation}."),
+            ),
+            Self::CreateNextKeys { node } => Text::new(
+                format!("为 {node} 生成新密钥，待其接管。"),
+                format!("Make new keys for {node} to take over."),
+            ),
+            Self::EndRotation { node } => Text::new(
+                format!("{node} 已用新密钥投票；旧密钥已删除。"),
+                format!("{node} votes with its new keys; the old ones are deleted."),
             ),
             Self::CreateStewardKey => Text::new("生成链管家的密钥。", "Make the steward's key."),
             Self::WriteGenesis { genesis } => {
@@ -143,7 +171,9 @@ impl Action {
                 "自检：核对各验证者的首个区块及其提交证书。",
                 "Self-check: compare the first block on every validator and verify its commit certificate.",
             ),
-            Self::VoteIn { arithmetic, .. } | Self::VoteOut { arithmetic, .. } => arithmetic.sentence(),
+            Self::VoteIn { arithmetic, .. } | Self::VoteOut { arithmetic, .. } | Self::Rotate { arithmetic, .. } => {
+                arithmetic.sentence()
+            }
             Self::Stop { node, arithmetic } => cost(*node, arithmetic),
             Self::Restart { node, arithmetic, why } => why.clone().then(&cost(*node, arithmetic)),
             Self::StopChain { nodes } => {

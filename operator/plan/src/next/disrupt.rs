@@ -1,7 +1,7 @@
 //! The one action of a pass that stops a validator or changes the voting set; and, for every wish that has to wait, why.
 //!
-//! In this order: what somebody asked to be off, leaving the set or joining it (whose turn it is: [`super::turns`]), rolling out a version or configuration, ending
-//! a process that hangs. The first that its arithmetic allows is taken. Nothing else may be planned beside it: what it costs
+//! In this order: what somebody asked to be off, leaving the set or joining it (whose turn it is: [`super::turns`]), rolling out a version or configuration,
+//! new keys that are held ready, ending a process that hangs. The first that its arithmetic allows is taken. Nothing else may be planned beside it: what it costs
 //! shows only when everything is observed again.
 
 use std::cmp::Reverse;
@@ -13,6 +13,7 @@ use crate::{
     observed::{Observed, ObservedNode, Process},
     plan::{Plan, PlannedNode, Role},
     quorum::{Act, Arithmetic},
+    rotation,
     situation::{self, HUNG_AFTER_MS, Situation},
     words,
 };
@@ -32,6 +33,7 @@ pub fn disrupt(plan: &Plan, observed: &Observed, situation: &Situation, waits: &
         .or_else(|| step.vote_out(waits))
         .or_else(|| step.vote_in(waits))
         .or_else(|| step.roll(waits))
+        .or_else(|| rotation::disrupt(plan, observed, situation, waits))
         .or_else(|| step.end_hung())
 }
 

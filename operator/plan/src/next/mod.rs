@@ -16,6 +16,7 @@ pub use action::Action;
 use crate::{
     observed::{Observed, ObservedNode, Process},
     plan::{GenesisPlan, KeyState, Plan, PlannedNode, Role},
+    rotation,
     situation::{self, Outlook, Situation},
     words,
 };
@@ -37,6 +38,7 @@ pub fn next(plan: &Plan, observed: &Observed) -> Vec<Action> {
         prepare(node, &observed.node(node.name), observed, &situation, &mut actions);
     }
     self_check(plan, observed, &situation, &mut actions);
+    rotation::prepare(plan, observed, &situation, &mut actions);
     if let Some(disruption) = disrupt::disrupt(plan, observed, &situation, &mut actions) {
         actions.push(disruption);
     }

@@ -131,6 +131,10 @@ fn carry_out(plan: &Plan, observed: &mut Observed, action: &Action) {
             observed.self_check = Some(SelfCheck { passed: true, at_ms: observed.now_ms, detail: None });
         }
         Action::CreateNodeKeys { .. } | Action::CreateStewardKey | Action::Wait { .. } => {}
+        // Nobody asks for it here; see the properties of `rotation`.
+        Action::CreateNextKeys { .. } | Action::Rotate { .. } | Action::EndRotation { .. } => {
+            unreachable!("{action:?}")
+        }
     }
 }
 

@@ -4,15 +4,14 @@
 //! was founded with is the truth and goes in as `founded`, so that a later change of the spec cannot touch it.
 
 mod addresses;
+mod keys;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub use addresses::{Addresses, pod};
+pub use keys::{Keys, NodeKeys, Voting};
 
-use chain_types::{
-    Genesis, Hash, PublicKey, genesis as founding,
-    membership::{Change, NewValidator, ValidatorKeys},
-};
+use chain_types::{Genesis, PublicKey, genesis as founding, membership::ValidatorKeys};
 use operator_api::{
     ChainId, ChainState, Custody, Governance, Membership, Name, Resources, Text, ValidatorName, ValidatorState, Version,
 };
@@ -25,76 +24,6 @@ use crate::{
 /// How long a validator set's signatures are believed by somebody who was away: 14 days.
 const TRUSTING_PERIOD_MS: u64 = 14 * 24 * 3_600_000;
 
-/// The public side of every key that is there, as the provisioner found them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
-    pub steward: Option<PublicKey>,
-    /// Administrator keys, from the Tenant's status.
-    pub organisations: BTreeMap<Name, PublicKey>,
-    pub nodes: BTreeMap<ValidatorName, NodeKeys>,
-    /// SHA-256 of the bearer tokens that open the nodes' reads.
-    pub token_hashes: Vec<Hash>,
-    /// Validators that have signed with keys of their own, as far as what is left of them tells: a volume, a folder. Whoever of
-    /// them has no keys has lost them.
-    pub used: BTreeSet<ValidatorName>,
-}
-
-/// A voting set by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Voting {
-    pub names: BTreeSet<ValidatorName>,
-    /// Every key of it is a known validator's.
-    pub whole: bool,
-}
-
-impl Keys {
-    /// Which validators a voting set holds, by its consensus keys.
-    pub fn names<'a>(&self, set: impl IntoIterator<Item = &'a PublicKey>) -> BTreeSet<ValidatorName> {
-        let name = |key: &PublicKey| self.nodes.iter().find(|(_, keys)| keys.consensus == *key).map(|(name, _)| *name);
-        set.into_iter().filter_map(name).collect()
-    }
-
-    /// A voting set by the keys that are here; a founder whose keys are lost is still known by genesis.
-    pub fn voting(&self, set: &[PublicKey], founded: Option<&Genesis>) -> Voting {
-        let mut names = self.names(set);
-        for founder in founded.map(|genesis| genesis.validators.as_slice()).unwrap_or_default() {
-            if set.contains(&founder.validator.consensus_key) {
-                names.extend(founder.name.parse::<ValidatorName>().ok());
-            }
-        }
-        Voting { whole: names.len() == set.len(), names }
-    }
-
-    /// The change that lets a validator vote; `None` while it has no keys.
-    pub fn joining(&self, node: ValidatorName) -> Option<Change> {
-        let keys = self.nodes.get(&node)?;
-        let organisation = keys.organisation.to_string();
-        let keys = ValidatorKeys { consensus_key: keys.consensus, cosigner_key: keys.cosigner, log_key: keys.log };
-        Some(Change::Add(NewValidator { organisation, keys }))
-    }
-
-    /// The change that takes its vote; `None` if nothing says which key it votes with.
-    pub fn leaving(&self, node: ValidatorName, founded: Option<&Genesis>) -> Option<Change> {
-        let here = self.nodes.get(&node).map(|keys| keys.consensus);
-        let in_genesis = || Some(named(founded?, node)?.validator.consensus_key);
-        here.or_else(in_genesis).map(|validator| Change::Remove { validator })
-    }
-}
-
-/// The public side of one node's keys. They are made for an organisation and keep it, so a validator never changes hands
-/// when a tenant's list of organisations does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeKeys {
-    pub organisation: Name,
-    pub consensus: PublicKey,
-    pub cosigner: PublicKey,
-    pub log: PublicKey,
-    /// The identity of its connections to peers.
-    pub peer: PublicKey,
-    /// SHA-256 of the token that opens its admin address.
-    pub admin_token_hash: Hash,
-}
-
 /// What should be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -104,6 +33,8 @@ pub struct Plan {
     pub nodes: Vec<PlannedNode>,
     pub state: ChainState,
     pub heartbeat_ms: u64,
+    /// Validators for which somebody asks new keys.
+    pub rotate: BTreeSet<ValidatorName>,
 }
 
 /// How far genesis is.
@@ -157,6 +88,10 @@ pub struct PlannedNode {
     /// By which the chain knows it; `None` until it is made.
     pub consensus_key: Option<PublicKey>,
     pub keys: KeyState,
+    /// They wait to take the place of the present ones; see [`crate::rotation`].
+    pub next_keys: Option<ValidatorKeys>,
+    /// When its keys were last replaced, milliseconds since 1970.
+    pub rotated_ms: Option<u64>,
     /// `None` until its keys are there.
     pub config: Option<ConfigText>,
     pub version: Version,
@@ -167,6 +102,12 @@ pub struct PlannedNode {
 }
 
 impl Plan {
+    /// The same, with new keys asked for these validators.
+    #[must_use]
+    pub fn rotating(self, rotate: BTreeSet<ValidatorName>) -> Self {
+        Self { rotate, ..self }
+    }
+
     pub fn node(&self, name: ValidatorName) -> Option<&PlannedNode> {
         self.nodes.iter().find(|node| node.name == name)
     }
@@ -217,6 +158,8 @@ pub fn plan(chain: &ValidChain, keys: &Keys, addresses: &Addresses, founded: Opt
             retired: chain.retired.contains(&member.name),
             consensus_key: known.map(|keys| keys.consensus),
             keys: key_state(founded, member.name, known, keys.used.contains(&member.name)),
+            next_keys: known.and_then(|keys| keys.next.clone()),
+            rotated_ms: known.and_then(|keys| keys.rotated_ms),
             config: known.map(|own| config(chain, keys, addresses, &fenced, member.name, own).render()),
             version: chain.version,
             resources: chain.resources,
@@ -229,6 +172,7 @@ pub fn plan(chain: &ValidChain, keys: &Keys, addresses: &Addresses, founded: Opt
         nodes: members.iter().map(node).collect(),
         state: chain.state,
         heartbeat_ms: chain.heartbeat_ms,
+        rotate: BTreeSet::new(),
         genesis,
     }
 }
@@ -244,7 +188,8 @@ fn key_state(founded: Option<&Genesis>, name: ValidatorName, keys: Option<&NodeK
         (None, None) => KeyState::Missing,
         (None, Some(_)) => KeyState::Present,
         (Some(_), None) => KeyState::Lost,
-        (Some(named), Some(keys)) if named.validator.consensus_key == keys.consensus => KeyState::Present,
+        // Genesis names the first of them, whatever has replaced it since.
+        (Some(named), Some(keys)) if named.validator.consensus_key == keys.first() => KeyState::Present,
         (Some(_), Some(_)) => KeyState::Lost,
     }
 }

@@ -1,5 +1,6 @@
 //! The plan is a function of its arguments: the text of a configuration, what genesis holds, and what a change does not touch.
 
+use chain_types::membership::Change;
 use operator_api::{ChainSpec, Share, Validators};
 
 use super::*;
@@ -170,8 +171,8 @@ fn a_change_of_the_set_names_keys_that_are_here_or_in_genesis() {
     assert!(matches!(have.joining(v(2)), Some(Change::Add(new)) if new.keys.consensus_key == founder));
     have.nodes.remove(&v(2));
     assert_eq!(have.joining(v(2)), None);
-    assert_eq!(have.leaving(v(2), Some(&genesis)), Some(Change::Remove { validator: founder }));
-    assert_eq!(have.leaving(v(2), None), None);
+    assert_eq!(have.leaving(v(2), Some(&genesis), &BTreeSet::new()), Some(Change::Remove { validator: founder }));
+    assert_eq!(have.leaving(v(2), None, &BTreeSet::new()), None);
     let voting = have.voting(&[founder, PublicKey([9; 32])], Some(&genesis));
     assert_eq!((voting.names, voting.whole), ([v(2)].into(), false));
 }

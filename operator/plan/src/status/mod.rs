@@ -10,6 +10,7 @@ use crate::{
     next::{Action, next},
     observed::Observed,
     plan::{Plan, PlannedNode},
+    rotation,
     set_change::set_change_steps,
     situation::{self, Situation},
     steps::provisioning_steps,
@@ -79,18 +80,20 @@ fn judgements(plan: &Plan, observed: &Observed, health: &ChainHealth) -> [(&'sta
         let seen = observed.node(node.name);
         seen.process.is_up() && situation::is_outdated(node, &seen)
     });
+    let rotating = rotation::is_going_on(plan, observed);
     let making = matches!(health.phase, ChainPhase::Provisioning | ChainPhase::Starting);
     let works = matches!(health.phase, ChainPhase::Healthy | ChainPhase::Idle | ChainPhase::Degraded);
     let hibernates = plan.state == ChainState::Hibernated;
     let safe = works && health.tolerates > 0;
-    let progressing = match (making, rolling) {
-        (true, _) => made,
-        (false, true) => reason::ROLLING_OUT,
-        (false, false) => reason::UP_TO_DATE,
+    let progressing = match (making, rolling, rotating) {
+        (true, ..) => made,
+        (false, true, _) => reason::ROLLING_OUT,
+        (false, false, true) => reason::ROTATING_KEYS,
+        (false, false, false) => reason::UP_TO_DATE,
     };
     [
         (conditions::READY, works && !hibernates, made),
-        (conditions::PROGRESSING, making || rolling, progressing),
+        (conditions::PROGRESSING, making || rolling || rotating, progressing),
         (
             conditions::DEGRADED,
             matches!(health.phase, ChainPhase::Degraded | ChainPhase::Stalled | ChainPhase::Failed),
@@ -129,6 +132,7 @@ fn row(node: &PlannedNode, observed: &Observed, situation: &Situation) -> Valida
         api: Some(node.api.clone()),
         missing_since_ms: if ready { None } else { seen.missing_since_ms },
         restarts: seen.restarts,
+        keys_rotated_ms: node.rotated_ms,
     }
 }
 

@@ -25,6 +25,8 @@ pub mod annotation {
     pub const MEMORY_MIB: &str = "citychain.dev/memory-mib";
     /// Hash of the template as it was rendered, without this line.
     pub const TEMPLATE: &str = "citychain.dev/template";
+    /// On a pod alone: the content of its key Secret that it was last brought.
+    pub const KEYS: &str = "citychain.dev/keys";
 }
 
 /// Where a chain is and whose it is.

@@ -8,17 +8,25 @@ use std::{
 
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     routing::get,
 };
-use chain_types::crypto::SigningKey;
+use chain_types::{
+    PublicKey, Transaction, ValidatorSet,
+    api::{Committed, TxInfo, TxStatus, ValidatorInfo},
+    crypto::SigningKey,
+    encoding::from_value,
+    membership::Change,
+};
 use operator_api::ChainStatus;
 use serde_json::{Value, json};
 
 use crate::{
     chain::{
         city::{City, KnownTenant},
+        keys,
         worker::{Common, Worker},
     },
     clock::now_ms,
@@ -38,13 +46,25 @@ pub struct Nodes(Arc<Mutex<Answers>>);
 #[derive(Default)]
 struct Answers {
     status: BTreeMap<String, Value>,
-    validators: Value,
+    set: Option<ValidatorSet>,
+    /// Every change of the set that was made.
+    changes: Vec<Change>,
     genesis: Value,
 }
 
 impl Nodes {
     pub fn stop_all(&self) {
         self.0.lock().unwrap().status.clear();
+    }
+
+    /// Every change of the voting set so far.
+    pub fn changes(&self) -> Vec<Change> {
+        self.0.lock().unwrap().changes.clone()
+    }
+
+    pub fn voters(&self) -> Vec<PublicKey> {
+        let answers = self.0.lock().unwrap();
+        answers.set.iter().flat_map(ValidatorSet::validators).map(|validator| validator.consensus_key).collect()
     }
 }
 
@@ -60,8 +80,9 @@ impl Cluster {
         let (server, nodes) = (ApiServer::default(), Nodes::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app =
-            Router::new().route("/{namespace}/{chain}/{validator}/{*what}", get(answer)).with_state(nodes.clone());
+        let app = Router::new()
+            .route("/{namespace}/{chain}/{validator}/{*what}", get(answer).post(submit))
+            .with_state(nodes.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         let mut config = Config::parse(FILE).unwrap();
         config.node_address = Some(format!("http://{address}/{{namespace}}/{{chain}}/{{validator}}"));
@@ -156,11 +177,8 @@ impl Cluster {
         let genesis = self.server.get(&format!("{CORE}/configmaps/main-genesis")).unwrap();
         let genesis: Value = serde_json::from_str(genesis["data"]["genesis.json"].as_str().unwrap()).unwrap();
         let parsed: chain_types::Genesis = serde_json::from_value(genesis.clone()).unwrap();
-        let set = parsed.validator_set();
         let mut answers = self.nodes.0.lock().unwrap();
-        answers.validators = (0..).zip(set.validators()).map(|(index, validator)| {
-            json!({"index": index, "consensus_key": validator.consensus_key, "organisation": validator.organisation, "power": 1})
-        }).collect();
+        answers.set.get_or_insert_with(|| parsed.validator_set());
         answers.genesis = genesis;
         for (number, founder) in (1u64..).zip(&parsed.validators) {
             let (name, stateful) = (&founder.name, self.set(u32::try_from(number).unwrap()));
@@ -187,16 +205,80 @@ impl Cluster {
                 }),
             );
             let config = self.server.get(&format!("{CORE}/configmaps/main-{name}-config")).unwrap();
+            let peer = |other: &chain_types::genesis::GenesisValidator| {
+                json!({
+                    "name": other.name, "organisation": other.validator.organisation, "connected": true, "height": 12, "since_ms": 1,
+                    "version": "0.1.0", "clock_offset_ms": 0,
+                })
+            };
+            let peers: Vec<Value> = parsed.validators.iter().filter(|other| other.name != *name).map(peer).collect();
             let loaded = chain_types::Hash::of(config["data"]["node.toml"].as_str().unwrap().as_bytes());
             answers.status.insert(name.clone(), json!({
                 "name": name, "chain_id": parsed.chain_id, "fingerprint": parsed.fingerprint(), "version": "0.1.0", "pid": 1,
                 "started_ms": 1, "consensus_key": founder.validator.consensus_key, "validator": true, "height": 12,
                 "block_id": chain_types::Hash([0; 32]), "block_time_ms": now_ms() - 8_000, "round_height": 13, "round": 0, "peer_height": 12,
                 "caught_up": true, "state_root": chain_types::Hash([0; 32]), "log_size": 0, "phase": "idle", "pending_since_ms": null,
-                "pending": 0, "validators": 4, "quorum": 3, "peers": [], "disk_free_bytes": 1u64 << 40, "config": loaded,
+                "pending": 0, "validators": 4, "quorum": 3, "peers": peers, "disk_free_bytes": 1u64 << 40, "config": loaded,
             }));
         }
     }
+
+    pub fn secret(&self, number: u32) -> Value {
+        self.server.get(&format!("{CORE}/secrets/main-validator-{number}-keys")).unwrap()
+    }
+
+    /// The public side of an entry of a validator's Secret.
+    pub fn public(&self, number: u32, entry: &str) -> Option<PublicKey> {
+        let secret = serde_json::from_value(self.secret(number)).unwrap();
+        keys::public(&secret, entry)
+    }
+
+    /// What happens by itself: each node holds what its Secret has, and takes over what the set names.
+    pub fn nodes_go_on(&self) {
+        for number in 1..=4 {
+            let next = self.public(number, &keys::next_entry(keys::CONSENSUS));
+            let voters = self.nodes.voters();
+            let mut answers = self.nodes.0.lock().unwrap();
+            let Some(status) = answers.status.get_mut(&format!("validator-{number}")) else { continue };
+            let own: PublicKey = serde_json::from_value(status["consensus_key"].clone()).unwrap();
+            let held: Option<PublicKey> = serde_json::from_value(status["next_key"].clone()).unwrap();
+            // What it held before the vote is what it takes over.
+            let now = held.filter(|key| voters.contains(key)).unwrap_or(own);
+            status["consensus_key"] = json!(now);
+            status["validator"] = json!(voters.contains(&now));
+            status["next_key"] = json!(next.filter(|key| *key != now));
+        }
+    }
+}
+
+async fn submit(
+    State(nodes): State<Nodes>,
+    Path((_, _, _, what)): Path<(String, String, String, String)>,
+    body: Bytes,
+) -> Result<Json<TxInfo>, StatusCode> {
+    if what != "transactions" {
+        return Err(StatusCode::NOT_FOUND);
+    }
+    let tx = Transaction::decode(&body).map_err(|_| StatusCode::UNPROCESSABLE_ENTITY)?;
+    let chain_types::Value::Map(args) = &tx.call().args else { return Err(StatusCode::UNPROCESSABLE_ENTITY) };
+    let change: Change = from_value(&args[0].1).map_err(|_| StatusCode::UNPROCESSABLE_ENTITY)?;
+    let mut answers = nodes.0.lock().unwrap();
+    let set = answers.set.as_ref().ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    let after = change.apply(set).map_err(|_| StatusCode::CONFLICT)?;
+    answers.set = Some(after);
+    answers.changes.push(change);
+    let committed = Committed {
+        height: 13,
+        position: 0,
+        time_ms: now_ms(),
+        sealed: false,
+        applied: true,
+        refusal: None,
+        events: Vec::new(),
+        entry: None,
+        entries: 1,
+    };
+    Ok(Json(TxInfo { id: tx.id(), status: TxStatus::Committed(committed) }))
 }
 
 async fn answer(
@@ -207,7 +289,16 @@ async fn answer(
     let status = answers.status.get(&validator).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
     match what.as_str() {
         "status" => Ok(Json(status.clone())),
-        "validators" => Ok(Json(answers.validators.clone())),
+        "validators" => {
+            let set = answers.set.iter().flat_map(ValidatorSet::validators);
+            let one = |(index, validator): (u64, &chain_types::Validator)| ValidatorInfo {
+                index,
+                consensus_key: validator.consensus_key,
+                organisation: validator.organisation.clone(),
+                power: 1,
+            };
+            Ok(Json(json!((0..).zip(set).map(one).collect::<Vec<_>>())))
+        }
         "genesis" => Ok(Json(answers.genesis.clone())),
         _ => Err(StatusCode::NOT_FOUND),
     }
