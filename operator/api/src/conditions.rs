@@ -38,6 +38,11 @@ pub mod reason {
     pub const CHAINS_REMAIN: &str = "ChainsRemain";
     pub const VOLUMES_RETAINED: &str = "VolumesRetained";
     pub const DELETING: &str = "Deleting";
+    /// A chain that is deleted goes on until it was backed up once more.
+    pub const WAITING_FOR_FINAL_BACKUP: &str = "WaitingForFinalBackup";
+    pub const CHAIN_DELETED: &str = "ChainDeleted";
+    /// Backups lie in volumes of a namespace that is to go.
+    pub const BACKUPS_RETAINED: &str = "BackupsRetained";
     pub const INSTALLING: &str = "Installing";
     pub const INSTALLED: &str = "Installed";
     pub const STEP_FAILED: &str = "StepFailed";

@@ -17,6 +17,8 @@ pub struct Notes {
     /// What could not be done.
     pub trouble: Option<Text>,
     pub paused: bool,
+    /// It is deleted, and what that waits for.
+    pub leaving: Option<Text>,
     pub cannot_grow: Option<Text>,
     /// Validators whose pods an earlier operator made.
     pub pending_restart: Vec<ValidatorName>,
@@ -56,7 +58,9 @@ fn first(notes: &Notes) -> impl Iterator<Item = Text> {
             "Paused: it is observed and reported and nothing is changed; remove the annotation citychain.dev/pause to go on.",
         )
     });
-    notes.problems.clone().into_iter().chain(notes.trouble.clone()).chain(paused).chain(notes.cannot_grow.clone())
+    let leaving = notes.leaving.clone().into_iter();
+    let wrong = notes.problems.clone().into_iter().chain(notes.trouble.clone());
+    leaving.chain(wrong).chain(paused).chain(notes.cannot_grow.clone())
 }
 
 fn last(notes: &Notes) -> impl Iterator<Item = Text> {
@@ -79,10 +83,12 @@ fn pending(notes: &Notes) -> Option<Text> {
     })
 }
 
-/// The most important reason why the work towards the spec stands still, if it does.
+/// The most important reason why the work towards the spec stands still, or is about something else, if it does.
 fn progressing(conditions: &mut Vec<Condition>, now_ms: u64, generation: u64, notes: &Notes) {
     let english = |text: &Option<Text>| text.as_ref().map(|text| text.en.clone()).unwrap_or_default();
-    let (why, message) = if notes.paused {
+    let (why, message) = if notes.leaving.is_some() {
+        (reason::WAITING_FOR_FINAL_BACKUP, english(&notes.leaving))
+    } else if notes.paused {
         (reason::PAUSED, "the annotation citychain.dev/pause is set".to_owned())
     } else if !notes.problems.is_empty() {
         (reason::INVALID_SPEC, in_english(notes.problems.iter().cloned()))
@@ -101,7 +107,8 @@ fn progressing(conditions: &mut Vec<Condition>, now_ms: u64, generation: u64, no
         }
         (reason::PENDING_RESTART, english(&pending(notes)))
     };
-    put(conditions, conditions::PROGRESSING, false, why, message, now_ms, generation);
+    let goes_on = notes.leaving.is_some();
+    put(conditions, conditions::PROGRESSING, goes_on, why, message, now_ms, generation);
 }
 
 fn in_english(texts: impl Iterator<Item = Text>) -> String {
@@ -177,6 +184,7 @@ mod tests {
             trouble: text("trouble"),
             problems: vec![Text::new("", "spec.version: wrong")],
             paused: true,
+            leaving: text("leaving"),
             crowded: None,
         };
         let reason_now = |notes: &Notes| {
@@ -184,6 +192,8 @@ mod tests {
             let found = condition(&status, conditions::PROGRESSING);
             (found.reason.clone(), found.observed_generation)
         };
+        assert_eq!(reason_now(&notes), (reason::WAITING_FOR_FINAL_BACKUP.to_owned(), 3));
+        notes.leaving = None;
         assert_eq!(reason_now(&notes), (reason::PAUSED.to_owned(), 3));
         notes.paused = false;
         assert_eq!(reason_now(&notes).0, reason::INVALID_SPEC);

@@ -19,7 +19,7 @@ use super::{
     ask::{self, Heard},
     carry_out::Hands,
     city::City,
-    deletion,
+    deletion::{self, Progress},
     facts::Facts,
     fetch::{self, Children},
     foundation::Foundation,
@@ -53,6 +53,8 @@ pub struct Common {
 pub struct Worker {
     common: Arc<Common>,
     memory: Option<Memory>,
+    /// Its validators are being ended for good.
+    is_ending: bool,
 }
 
 /// What is remembered of a chain.
@@ -114,7 +116,7 @@ impl Memory {
 
 impl Worker {
     pub fn new(common: Arc<Common>) -> Self {
-        Self { common, memory: None }
+        Self { common, memory: None, is_ending: false }
     }
 
     /// One pass over the object as the watch told it last. `touched`: some child has changed since the last pass.
@@ -125,19 +127,27 @@ impl Worker {
             Err(sentence) => return self.unreadable(object, &sentence).await,
         };
         let place = Place::of(&chain.spec.tenant, &chain.metadata);
-        if chain.metadata.deletion_timestamp.is_some() {
-            return match deletion::delete(&context, &place, &chain, object).await? {
-                true => Ok(Again::Never),
-                false => Ok(Again::After(Duration::from_secs(1))),
-            };
-        }
         let foreign = chain.metadata.namespace.as_deref() != Some(place.namespace.as_str());
-        let api = within::<ChainSpec>(&context.client, chain.metadata.namespace.as_deref().unwrap_or_default());
-        if !foreign {
-            add_finalizer(&api, object, names::CHAIN_FINALIZER).await?;
+        let mut leaving = None;
+        match (chain.metadata.deletion_timestamp, foreign) {
+            // Nothing was ever made for it, and what has its name elsewhere is another chain.
+            (Some(_), true) => return Ok(Again::Never),
+            (Some(_), false) => match deletion::delete(&context, &place, &chain, object, self.is_ending).await? {
+                Progress::Gone => return Ok(Again::Never),
+                Progress::Ending => {
+                    self.is_ending = true;
+                    return Ok(Again::After(Duration::from_secs(1)));
+                }
+                Progress::Waits(why) => leaving = Some(why),
+            },
+            (None, true) => {}
+            (None, false) => {
+                let api = within::<ChainSpec>(&context.client, &place.namespace);
+                add_finalizer(&api, object, names::CHAIN_FINALIZER).await?;
+            }
         }
         let mut memory = self.memory.take().unwrap_or_else(|| Memory::from(chain.status.clone()));
-        let outcome = self.reconcile(&context, &mut memory, chain, place, touched).await;
+        let outcome = self.reconcile(&context, &mut memory, chain, place, (touched, leaving)).await;
         self.memory = Some(memory);
         outcome.map(Again::After)
     }
@@ -148,7 +158,7 @@ impl Worker {
         memory: &mut Memory,
         object: Chain,
         place: Place,
-        touched: bool,
+        (touched, leaving): (bool, Option<Text>),
     ) -> anyhow::Result<Duration> {
         let old = memory.read_at.is_none_or(|at| at.elapsed() >= READ_AGAIN_AFTER);
         // Until its volume is gone, a validator that shall be restored may have to wait for the others.
@@ -170,6 +180,7 @@ impl Worker {
                 acted = self.act(context, memory, plan, &mut look).await;
             }
         }
+        look.notes.leaving = leaving;
         let generation = look.object.metadata.generation;
         let status = match &plan {
             Some(plan) => {
@@ -183,7 +194,8 @@ impl Worker {
         report::phase(context, &look.object.metadata, before, &status).await;
         let phase = status.phase;
         (memory.observed, memory.accepted, memory.status) = (look.observed, look.valid, status);
-        Ok(pause(acted, waits || resync || look.notes.trouble.is_some(), phase))
+        let waits = waits || resync || look.notes.trouble.is_some() || look.notes.leaving.is_some();
+        Ok(pause(acted, waits, phase))
     }
 
     /// Reads everything anew, or with `fresh` unset only what nodes say.
@@ -255,7 +267,11 @@ impl Worker {
                 return false;
             }
         };
-        mark_pending(context, plan, look, &memory.facts);
+        let asked = look.object.metadata.annotations.get(RESTART_PENDING).is_some_and(|value| value == "true");
+        look.notes.pending_restart = upkeep::pending_restart(context, &look.place, plan, &memory.facts, children);
+        for name in look.notes.pending_restart.iter().filter(|_| asked) {
+            resync::mark_restart(&mut look.observed, *name);
+        }
         let resync = Resync::asked(&look.object, &memory.facts);
         if let Some(resync) = &resync {
             resync::mark_restart(&mut look.observed, resync.validator);
@@ -361,17 +377,6 @@ impl Worker {
         // A new version of the object wakes it.
         Ok(Again::After(READ_AGAIN_AFTER))
     }
-}
-
-/// Pods of an earlier rendering: told, or restarted like a configuration that has changed, if the chain's annotation asks for it.
-fn mark_pending(context: &Context, plan: &Plan, look: &mut Look, facts: &Facts) {
-    let Some(children) = &look.children else { return };
-    let pending = upkeep::pending_restart(context, &look.place, plan, facts, children);
-    let asked = look.object.metadata.annotations.get(RESTART_PENDING).is_some_and(|value| value == "true");
-    for name in pending.iter().filter(|_| asked) {
-        resync::mark_restart(&mut look.observed, *name);
-    }
-    look.notes.pending_restart = pending;
 }
 
 fn planned(look: &Look) -> Option<Plan> {

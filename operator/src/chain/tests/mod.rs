@@ -1,6 +1,7 @@
 //! A chain's passes against an API server in memory and simulated nodes: what is made, what is never made twice, what is mended, and
 //! that a steady state writes nothing.
 
+mod leaving;
 mod simulated;
 
 use operator_api::{ChainStatus, ConditionStatus, conditions, reason};
