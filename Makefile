@@ -5,7 +5,7 @@ XDG_CACHE_HOME ?= $(HOME)/.cache
 export CARGO_TARGET_DIR ?= $(XDG_CACHE_HOME)/citychain/target
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop demo-reset test test-log test-without-template e2e images torture bench lint generate
+.PHONY: help setup demo demo-stop demo-reset test test-log test-without-template e2e scale images torture bench lint generate
 # `make lint test` is one after the other: both build in one folder.
 .NOTPARALLEL:
 
@@ -35,6 +35,9 @@ test-without-template:
 
 e2e:
 	@.make/e2e
+
+scale:
+	@.make/scale
 
 images:
 	@.make/images

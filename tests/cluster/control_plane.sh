@@ -88,8 +88,10 @@ control_plane() {
   until_true 60 apiserver kubectl get --raw /readyz
   run controller-manager kube-controller-manager --kubeconfig="$RUN/conf/controller-manager.conf" --bind-address=127.0.0.1 \
     --service-account-private-key-file="$RUN/pki/sa.key" --root-ca-file="$RUN/pki/ca.crt" --use-service-account-credentials \
-    --cluster-signing-cert-file="$RUN/pki/ca.crt" --cluster-signing-key-file="$RUN/pki/ca.key" --leader-elect=false --node-monitor-grace-period=16s
-  run scheduler kube-scheduler --kubeconfig="$RUN/conf/scheduler.conf" --bind-address=127.0.0.1 --leader-elect=false
+    --cluster-signing-cert-file="$RUN/pki/ca.crt" --cluster-signing-key-file="$RUN/pki/ca.key" --leader-elect=false --node-monitor-grace-period=16s \
+    --kube-api-qps=300 --kube-api-burst=600
+  run scheduler kube-scheduler --kubeconfig="$RUN/conf/scheduler.conf" --bind-address=127.0.0.1 --leader-elect=false \
+    --kube-api-qps=300 --kube-api-burst=600
   cat >"$RUN/conf/proxy.yaml" <<END
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration

@@ -157,6 +157,7 @@ pub fn live(node: &PlannedNode) -> ObservedNode {
         },
         memory_mib: None,
         peers_connected: 3,
+        is_awaited: false,
         disk_free_bytes: Some(10 << 30),
         missing_since_ms: None,
         restarts: 0,

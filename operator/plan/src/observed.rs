@@ -132,6 +132,8 @@ pub struct ObservedNode {
     /// The memory that it was started with, where somebody limits it.
     pub memory_mib: Option<u32>,
     pub peers_connected: u32,
+    /// Its supervisor sends nobody to it yet, whatever it says itself: a pod that is not ready. Embedded: never.
+    pub is_awaited: bool,
     pub disk_free_bytes: Option<u64>,
     /// Since when it has not been live (running, reachable, caught up, able to vote).
     pub missing_since_ms: Option<u64>,
@@ -214,6 +216,11 @@ impl ObservedNode {
     /// It takes part, as far as can be seen: running, reachable, caught up and able to vote.
     pub fn is_live(&self) -> bool {
         matches!(self.process, Process::Running { .. }) && self.reachable && self.caught_up && self.able_to_vote
+    }
+
+    /// The same, and its supervisor agrees: it has its connections to the others, and eviction counts with it.
+    pub fn is_back(&self) -> bool {
+        self.is_live() && !self.is_awaited
     }
 }
 

@@ -75,6 +75,8 @@ pub struct PodFacts {
     /// How its container ended last.
     pub ended: Option<Ended>,
     pub restarts: u32,
+    /// Its readiness probe passes.
+    pub is_ready: bool,
     /// The scheduler's sentence while it finds no machine.
     pub unscheduled: Option<String>,
     /// The pod as a whole is over: evicted, or its machine went away.
@@ -190,6 +192,7 @@ fn pod_facts(pod: &Pod) -> PodFacts {
         started: started(&pod.metadata),
         container: container.and_then(|container| container.state.as_ref()).map(state).unwrap_or_default(),
         ended: container.and_then(ended),
+        is_ready: container.is_some_and(|container| container.ready),
         restarts: container.map_or(0, |container| u32::try_from(container.restart_count).unwrap_or(0)),
         unscheduled: unscheduled.and_then(|condition| condition.message.clone()),
         failed: failed.then(|| status.message.or(status.reason).unwrap_or_else(|| "its pod failed".to_owned())),

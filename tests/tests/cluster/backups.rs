@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::city::{City, condition};
+use crate::city::City;
 use crate::kubectl;
+use crate::kubectl::condition;
 use crate::life::Watch;
 use crate::load::{Load, lost};
 use crate::measured;

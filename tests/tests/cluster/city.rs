@@ -10,7 +10,7 @@ use chain_types::{Fingerprint, Hash};
 use operator_api::{API_VERSION, ChainStatus, ValidatorRow};
 use serde_json::{Value, json};
 
-use crate::kubectl::{self, kubectl};
+use crate::kubectl::{self, condition, kubectl};
 use crate::wait::until;
 
 /// Every chain here: long enough that a test's own transactions are what makes blocks.
@@ -193,13 +193,6 @@ impl City {
         })
         .await;
     }
-}
-
-/// The status of a condition.
-pub fn condition(object: &Value, kind: &str) -> Option<String> {
-    let conditions = object["status"]["conditions"].as_array()?;
-    let found = conditions.iter().find(|condition| condition["type"] == kind)?;
-    found["status"].as_str().map(str::to_owned)
 }
 
 /// What the status says to people, in English.

@@ -10,10 +10,8 @@ use crate::city::{City, sentences};
 use crate::kubectl::{self, kubectl};
 use crate::load::{Load, longest_pause, lost};
 use crate::measured;
+use crate::operators::{SYSTEM, leads, operators, pod_is_ready};
 use crate::wait::until;
-
-const OPERATOR: &str = "citychain-operator";
-const SYSTEM: &str = "citychain-system";
 
 /// The validator that proposed the last block.
 async fn proposer(city: &City) -> anyhow::Result<String> {
@@ -62,11 +60,6 @@ async fn the_proposers_pod_is_killed_under_load_and_nothing_acknowledged_is_lost
     city.removed().await;
 }
 
-fn pod_is_ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
-}
-
 /// What identifies the run of every pod of the chain: its uid and how often its container started.
 async fn runs(city: &City) -> anyhow::Result<BTreeMap<String, (Value, Value)>> {
     let pods = kubectl::list(&city.namespace, "pods", &format!("citychain.dev/chain={}", city.chain)).await?;
@@ -75,23 +68,6 @@ async fn runs(city: &City) -> anyhow::Result<BTreeMap<String, (Value, Value)>> {
         (name, (pod["metadata"]["uid"].clone(), pod["status"]["containerStatuses"][0]["restartCount"].clone()))
     };
     Ok(pods.into_iter().map(run).collect())
-}
-
-async fn operators(replicas: u32) {
-    kubectl(&["scale", "deployment", OPERATOR, "-n", SYSTEM, &format!("--replicas={replicas}")], None).await.unwrap();
-    until("the operator's replicas", Duration::from_secs(60), async || {
-        let pods = kubectl::list(SYSTEM, "pods", "app.kubernetes.io/name=citychain-operator").await?;
-        let ready = pods.iter().filter(|pod| pod_is_ready(pod)).count();
-        let there = pods.len() == replicas as usize && ready == replicas as usize;
-        Ok(if there { Ok(()) } else { Err(format!("{ready} of {} ready", pods.len())) })
-    })
-    .await;
-}
-
-/// Who holds the operator's lead.
-async fn leader() -> anyhow::Result<Option<String>> {
-    let lease = kubectl::get(SYSTEM, "lease", OPERATOR).await?.unwrap_or_default();
-    Ok(lease["spec"]["holderIdentity"].as_str().filter(|holder| !holder.is_empty()).map(str::to_owned))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +86,7 @@ async fn without_an_operator_chains_go_on_and_its_return_changes_nothing() {
     let refusal = city.change(json!({"publicReads": false})).await.unwrap_err().to_string();
     assert!(refusal.contains("failed calling webhook"), "admission of chains has to be closed: {refusal}");
     operators(2).await;
-    until("somebody leads", Duration::from_secs(30), async || Ok(leader().await?.ok_or_else(|| "nobody".to_owned())))
+    until("somebody leads", Duration::from_secs(30), async || Ok(leads().await?.ok_or_else(|| "nobody".to_owned())))
         .await;
     city.ready(4).await;
     let acknowledged = load.finish().await;
@@ -122,14 +98,14 @@ async fn without_an_operator_chains_go_on_and_its_return_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_leader_is_killed_the_other_replica_takes_over() {
     let first = until("somebody leads", Duration::from_secs(30), async || {
-        Ok(leader().await?.ok_or_else(|| "nobody".to_owned()))
+        Ok(leads().await?.ok_or_else(|| "nobody".to_owned()))
     })
     .await
     .0;
     let killed = Instant::now();
     kubectl(&["delete", "pod", &first, "-n", SYSTEM, "--grace-period=0", "--force"], None).await.unwrap();
     until("another leads", Duration::from_secs(60), async || {
-        let now = leader().await?;
+        let now = leads().await?;
         Ok(now.filter(|now| *now != first).ok_or_else(|| "still the dead one".to_owned()))
     })
     .await;

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use operator_api::ChainPhase;
 use serde_json::json;
 
-use crate::city::{City, VERSION, condition, sentences};
+use crate::city::{City, VERSION, sentences};
+use crate::kubectl::condition;
 use crate::kubectl::{self, kubectl};
 use crate::load::{Load, longest_pause, lost};
 use crate::measured;
+use crate::operators::audited_writes;
 use crate::wait::until;
 
 /// Watches how many voting validators do not answer as ready, for as long as it lives.
@@ -28,11 +31,9 @@ impl Watch {
         let (ends, worst) = (stop.clone(), most.clone());
         let task = tokio::spawn(async move {
             while !ends.load(Ordering::Relaxed) {
-                let mut down = 0;
-                for (_, client) in &clients {
-                    down += usize::from(!client.ready().await);
-                }
-                worst.fetch_max(down, Ordering::Relaxed);
+                // All at the same moment: asked in turn, one that comes back and the next that goes would both count.
+                let ready = join_all(clients.iter().map(|(_, client)| client.ready())).await;
+                worst.fetch_max(ready.iter().filter(|ready| !**ready).count(), Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
@@ -74,15 +75,6 @@ async fn two_documents_become_a_chain_that_columns_and_conditions_describe() {
     city.removed().await;
 }
 
-/// The operator's own writes, from the API server's audit log; the Lease apart, which it renews.
-async fn writes() -> Vec<String> {
-    let path = std::env::var("CITYCHAIN_AUDIT_LOG").expect("CITYCHAIN_AUDIT_LOG names the audit log: see .make/e2e");
-    let text = std::fs::read_to_string(path).unwrap();
-    let writes =
-        text.lines().filter(|line| line.contains(":citychain-operator\"") && !line.contains("\"resource\":\"leases\""));
-    writes.map(str::to_owned).collect()
-}
-
 async fn steady_state_writes_nothing(city: &City) {
     const QUIET: Duration = Duration::from_secs(20);
     // What was begun is finished first. A height alone is reported late, so that a busy chain does not write all the time.
@@ -94,14 +86,14 @@ async fn steady_state_writes_nothing(city: &City) {
     })
     .await;
     let (before, _) = until("a quiet moment", Duration::from_secs(60), async || {
-        let first = writes().await.len();
+        let first = audited_writes().await.len();
         tokio::time::sleep(Duration::from_secs(3)).await;
-        let second = writes().await.len();
+        let second = audited_writes().await.len();
         Ok(if first == second { Ok(second) } else { Err(format!("{} writes in 3 s", second - first)) })
     })
     .await;
     tokio::time::sleep(QUIET).await;
-    let after = writes().await;
+    let after = audited_writes().await;
     for line in &after[before..] {
         println!("written: {line}");
     }

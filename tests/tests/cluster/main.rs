@@ -4,12 +4,11 @@
 //!
 //! NetworkPolicies are not enforced by this cluster: they are asserted as objects, by the evaluator in the operator's tests.
 
+use e2e::cluster::{kubectl, measured, operators, wait};
+
 mod backups;
 mod city;
 mod faults;
-mod kubectl;
 mod life;
 mod load;
-mod measured;
 mod refusals;
-mod wait;

@@ -161,13 +161,15 @@ impl Step<'_> {
             });
             return None;
         }
-        outdated.sort_by_key(|node| (self.is_live(node), self.observed.leader == Some(node.name), node.name));
+        let last =
+            |node: &&PlannedNode| (self.seen(node).is_back(), self.observed.leader == Some(node.name), node.name);
+        outdated.sort_by_key(last);
         let node = outdated.iter().find(|node| self.is_live(node) || self.may_be_restarted_broken(node))?;
         let arithmetic = self.situation.without(&[node.name], Act::Restart(node.name));
         if !self.is_live(node) {
             return Some(self.restart(node, arithmetic));
         }
-        if let Some(missing) = self.missing_but_wanted() {
+        if let Some(missing) = self.missing_but_wanted(node.name) {
             let reason = Text::new(
                 format!("更新暂停：等待 {missing} 恢复，还有 {} 个验证者待更新。", outdated.len()),
                 format!(
@@ -185,10 +187,11 @@ impl Step<'_> {
         None
     }
 
-    /// A voter that should be live and is not.
-    fn missing_but_wanted(&self) -> Option<ValidatorName> {
+    /// Another voter that should be back and is not. One that says it is live may still be finding its peers, and until its
+    /// supervisor sees it ready, an eviction would count it as down beside the next.
+    fn missing_but_wanted(&self, next: ValidatorName) -> Option<ValidatorName> {
         let mut wanted = self.plan.nodes.iter().filter(|node| self.votes(node) && situation::should_run(node));
-        wanted.find(|node| !self.is_live(node)).map(|node| node.name)
+        wanted.find(|node| node.name != next && !self.seen(node).is_back()).map(|node| node.name)
     }
 
     /// A node that does not take part may be restarted, unless it only looks so: one that does not answer may still vote, and

@@ -14,6 +14,8 @@ use crate::{
     plan::plan,
 };
 
+mod rollouts;
+
 /// The English sentences of what is planned.
 fn told(plan: &Plan, observed: &Observed) -> Vec<String> {
     next(plan, observed).iter().map(|action| action.sentence().en).collect()
@@ -156,84 +158,6 @@ fn what_is_off_on_purpose_is_not_started_and_its_end_is_forgotten() {
     assert_eq!(next(&plan, &observed), [Action::ForgetExit { node: v(2) }]);
     seen(&mut observed, 2).process = Process::Absent;
     assert_eq!(next(&plan, &observed), []);
-}
-
-#[test]
-fn a_version_is_rolled_out_one_by_one_leader_last() {
-    let plan = changed(&spec(4), &ChainSpec { version: version("0.2.0"), ..spec(4) });
-    let mut observed = healthy(&plan);
-    for number in 1..=4 {
-        seen(&mut observed, number).version = Some(version("0.1.0"));
-    }
-    observed.leader = Some(v(2));
-    let mut order = Vec::new();
-    for _ in 0..4 {
-        let [Action::Restart { node, why, .. }] = &disruptions(&plan, &observed)[..] else { panic!("one restart") };
-        assert_eq!(why.en, format!("Update {node} from 0.1.0 to 0.2.0."));
-        order.push(node.number());
-
-        // While it is away nothing else is touched.
-        let back = observed.nodes[node].clone();
-        observed.nodes.get_mut(node).unwrap().process = Process::Starting { pid: 1, since_ms: observed.now_ms };
-        assert_eq!(disruptions(&plan, &observed), []);
-        observed.nodes.insert(*node, ObservedNode { version: Some(version("0.2.0")), ..back });
-    }
-    assert_eq!(order, [1, 3, 4, 2]);
-    assert_eq!(next(&plan, &observed), []);
-}
-
-#[test]
-fn a_rollout_stops_where_one_does_not_come_back() {
-    let plan = changed(&spec(7), &ChainSpec { version: version("0.2.0"), ..spec(7) });
-    let mut observed = healthy(&plan);
-    for number in 2..=7 {
-        seen(&mut observed, number).version = Some(version("0.1.0"));
-    }
-    kill(&mut observed, 1, 100, 3);
-    assert_eq!(
-        told(&plan, &observed),
-        [
-            "It is started again in 2 seconds, attempt 3.",
-            "The rollout waits until validator-1 is back; 6 validators still to be updated.",
-        ]
-    );
-}
-
-#[test]
-fn one_that_cannot_vote_gets_the_new_version_first() {
-    let plan = changed(&spec(4), &ChainSpec { version: version("0.2.0"), ..spec(4) });
-    let mut observed = healthy(&plan);
-    for number in 1..=4 {
-        seen(&mut observed, number).version = Some(version("0.1.0"));
-    }
-    seen(&mut observed, 4).caught_up = false;
-    let [Action::Restart { node, .. }] = &disruptions(&plan, &observed)[..] else { panic!("one restart") };
-    assert_eq!(*node, v(4));
-    // One that only does not answer may be voting: without it the quorum may be gone.
-    seen(&mut observed, 3).reachable = false;
-    seen(&mut observed, 4).reachable = false;
-    assert_eq!(disruptions(&plan, &observed), []);
-}
-
-#[test]
-fn a_changed_peer_is_reloaded_and_a_changed_setting_is_rolled() {
-    let plan = founded(&spec(4));
-    let mut observed = healthy(&plan);
-    let config = &mut seen(&mut observed, 2).config;
-    (config.on_disk, config.loaded) = (Some(Hash([1; 32])), Some(Hash([1; 32])));
-    assert_eq!(
-        told(&plan, &observed),
-        ["Write the configuration of validator-2.", "Have validator-2 reload peers and tokens; it keeps running.",]
-    );
-    let mut observed = healthy(&plan);
-    seen(&mut observed, 2).config.started = Some(Hash([1; 32]));
-    assert_eq!(
-        told(&plan, &observed),
-        [
-            "The configuration of validator-2 has changed and needs a restart. 4 validators, 0 down, quorum 3: restarting \
-         validator-2 leaves 3 — allowed."
-        ]
-    );
 }
 
 #[test]

@@ -53,3 +53,10 @@ pub async fn patch(namespace: &str, kind: &str, name: &str, patch: &Value) -> an
 pub async fn delete(namespace: &str, kind: &str, name: &str) -> anyhow::Result<()> {
     kubectl(&["delete", kind, name, "-n", namespace, "--wait=false"], None).await.map(drop)
 }
+
+/// The status of a condition.
+pub fn condition(object: &Value, kind: &str) -> Option<String> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    let found = conditions.iter().find(|condition| condition["type"] == kind)?;
+    found["status"].as_str().map(str::to_owned)
+}
