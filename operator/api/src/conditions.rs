@@ -52,6 +52,8 @@ pub mod reason {
     pub const ACTION_FAILED: &str = "ActionFailed";
     /// The class of its volumes cannot grow.
     pub const VOLUME_EXPANSION_UNSUPPORTED: &str = "VolumeExpansionUnsupported";
+    /// Volumes are made larger; they have not all become so yet.
+    pub const GROWING_VOLUMES: &str = "GrowingVolumes";
     /// Pods run as an earlier operator made them, which is well; a restart would bring them up to date.
     pub const PENDING_RESTART: &str = "PendingRestart";
     pub const UNINSTALLING: &str = "Uninstalling";

@@ -30,6 +30,7 @@ mod resync;
 mod status;
 mod upkeep;
 pub mod validate;
+mod volumes;
 mod watch;
 mod worker;
 

@@ -7,7 +7,7 @@ use operator_api::{
     ChainStatus, Condition, ConditionStatus, Text, Time, ValidatorName, conditions, reason, set_condition,
 };
 
-use super::facts::Facts;
+use super::{facts::Facts, volumes::Growth};
 
 /// What a pass found beside the plan.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,7 +19,8 @@ pub struct Notes {
     pub paused: bool,
     /// It is deleted, and what that waits for.
     pub leaving: Option<Text>,
-    pub cannot_grow: Option<Text>,
+    /// How volumes stand that should be larger.
+    pub growth: Option<Growth>,
     /// Validators whose pods an earlier operator made.
     pub pending_restart: Vec<ValidatorName>,
     /// Machines that carry more validators than may fail.
@@ -60,7 +61,7 @@ fn first(notes: &Notes) -> impl Iterator<Item = Text> {
     });
     let leaving = notes.leaving.clone().into_iter();
     let wrong = notes.problems.clone().into_iter().chain(notes.trouble.clone());
-    leaving.chain(wrong).chain(paused).chain(notes.cannot_grow.clone())
+    leaving.chain(wrong).chain(paused).chain(notes.growth.as_ref().map(Growth::sentence).cloned())
 }
 
 fn last(notes: &Notes) -> impl Iterator<Item = Text> {
@@ -94,8 +95,13 @@ fn progressing(conditions: &mut Vec<Condition>, now_ms: u64, generation: u64, no
         (reason::INVALID_SPEC, in_english(notes.problems.iter().cloned()))
     } else if notes.trouble.is_some() {
         (reason::ACTION_FAILED, english(&notes.trouble))
-    } else if notes.cannot_grow.is_some() {
-        (reason::VOLUME_EXPANSION_UNSUPPORTED, english(&notes.cannot_grow))
+    } else if let Some(growth) = &notes.growth {
+        let why = match growth {
+            Growth::Unsupported(_) => reason::VOLUME_EXPANSION_UNSUPPORTED,
+            Growth::Refused(_) => reason::ACTION_FAILED,
+            Growth::UnderWay(_) => reason::GROWING_VOLUMES,
+        };
+        (why, growth.sentence().en.clone())
     } else if notes.pending_restart.is_empty() {
         return;
     } else {
@@ -107,7 +113,7 @@ fn progressing(conditions: &mut Vec<Condition>, now_ms: u64, generation: u64, no
         }
         (reason::PENDING_RESTART, english(&pending(notes)))
     };
-    let goes_on = notes.leaving.is_some();
+    let goes_on = [reason::WAITING_FOR_FINAL_BACKUP, reason::GROWING_VOLUMES].contains(&why);
     put(conditions, conditions::PROGRESSING, goes_on, why, message, now_ms, generation);
 }
 
@@ -180,7 +186,7 @@ mod tests {
         let text = |en: &str| Some(Text::new("", en));
         let mut notes = Notes {
             pending_restart: vec![ValidatorName::numbered(1).unwrap()],
-            cannot_grow: text("cannot grow"),
+            growth: text("cannot grow").map(Growth::Unsupported),
             trouble: text("trouble"),
             problems: vec![Text::new("", "spec.version: wrong")],
             paused: true,
@@ -201,7 +207,9 @@ mod tests {
         assert_eq!(reason_now(&notes).0, reason::ACTION_FAILED);
         notes.trouble = None;
         assert_eq!(reason_now(&notes).0, reason::VOLUME_EXPANSION_UNSUPPORTED);
-        notes.cannot_grow = None;
+        notes.growth = text("grows").map(Growth::UnderWay);
+        assert_eq!(reason_now(&notes).0, reason::GROWING_VOLUMES);
+        notes.growth = None;
         assert_eq!(reason_now(&notes).0, reason::PENDING_RESTART);
     }
 

@@ -29,6 +29,7 @@ use super::{
     resync::{self, Resync},
     status::{self, Notes},
     upkeep, validate,
+    volumes::{self, Growth},
 };
 use crate::{
     clock::now_ms,
@@ -69,7 +70,7 @@ struct Memory {
     set_changes: SetChanges,
     self_check: Option<SelfCheck>,
     /// What the last pass that read all children found: between two such passes it holds on.
-    cannot_grow: Option<Text>,
+    growth: Option<Growth>,
     pending_restart: Vec<ValidatorName>,
 }
 
@@ -108,7 +109,7 @@ impl Memory {
             read_at: None,
             heard: Heard::default(),
             set_changes: SetChanges::since(now_ms()),
-            cannot_grow: None,
+            growth: None,
             pending_restart: Vec::new(),
         }
     }
@@ -250,7 +251,7 @@ impl Worker {
         let voting: Vec<_> = Situation::of(plan, &look.observed).voting.into_iter().collect();
         look.notes.crowded = status::crowded(&memory.facts, &voting);
         let Some(children) = &look.children else {
-            look.notes.cannot_grow = memory.cannot_grow.clone();
+            look.notes.growth = memory.growth.clone();
             look.notes.pending_restart = memory.pending_restart.clone();
             return false;
         };
@@ -258,7 +259,7 @@ impl Worker {
         let both = (&memory.facts, children);
         let mut acted = match upkeep::upkeep(context, &look.place, plan, &look.observed, both, monitors).await {
             Ok(done) => {
-                look.notes.cannot_grow = done.cannot_grow;
+                look.notes.growth = done.growth;
                 done.changed
             }
             Err(error) => {
@@ -269,14 +270,15 @@ impl Worker {
         };
         let asked = look.object.metadata.annotations.get(RESTART_PENDING).is_some_and(|value| value == "true");
         look.notes.pending_restart = upkeep::pending_restart(context, &look.place, plan, &memory.facts, children);
-        for name in look.notes.pending_restart.iter().filter(|_| asked) {
+        let to_mount = volumes::to_mount_anew(plan, &memory.facts, look.observed.now_ms);
+        for name in look.notes.pending_restart.iter().filter(|_| asked).chain(&to_mount) {
             resync::mark_restart(&mut look.observed, *name);
         }
         let resync = Resync::asked(&look.object, &memory.facts);
         if let Some(resync) = &resync {
             resync::mark_restart(&mut look.observed, resync.validator);
         }
-        memory.cannot_grow = look.notes.cannot_grow.clone();
+        memory.growth = look.notes.growth.clone();
         memory.pending_restart = look.notes.pending_restart.clone();
         if let (Some(genesis), None) = (look.foundation.genesis(), &memory.facts.genesis) {
             acted |= self.restore_genesis(context, look, genesis).await;

@@ -3,6 +3,7 @@
 
 mod leaving;
 mod simulated;
+mod volumes;
 
 use operator_api::{ChainStatus, ConditionStatus, conditions, reason};
 use serde_json::{Value, json};
