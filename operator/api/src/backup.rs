@@ -138,6 +138,9 @@ pub struct BackupRun {
     /// The last drill of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<RunDrill>,
+    /// Made because its chain was to be deleted: the uid of that Chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_of: Option<String>,
 }
 
 /// Hashes as 64 hexadecimal digits.
@@ -181,6 +184,11 @@ impl RunDrill {
 impl BackupRun {
     pub fn succeeded(&self) -> bool {
         self.holds.is_some() && self.failure.is_none()
+    }
+
+    /// It is what is left of the Chain with this uid.
+    pub fn is_last_of(&self, chain: &str) -> bool {
+        self.succeeded() && self.final_of.as_deref() == Some(chain)
     }
 
     pub fn is_proven(&self) -> bool {

@@ -40,6 +40,11 @@ pub mod reason {
     pub const CHAINS_REMAIN: &str = "ChainsRemain";
     pub const VOLUMES_RETAINED: &str = "VolumesRetained";
     pub const DELETING: &str = "Deleting";
+    /// A chain that is deleted goes on until it was backed up once more.
+    pub const WAITING_FOR_FINAL_BACKUP: &str = "WaitingForFinalBackup";
+    pub const CHAIN_DELETED: &str = "ChainDeleted";
+    /// Backups lie in volumes of a namespace that is to go.
+    pub const BACKUPS_RETAINED: &str = "BackupsRetained";
     pub const INSTALLING: &str = "Installing";
     pub const INSTALLED: &str = "Installed";
     pub const STEP_FAILED: &str = "StepFailed";
@@ -49,6 +54,8 @@ pub mod reason {
     pub const ACTION_FAILED: &str = "ActionFailed";
     /// The class of its volumes cannot grow.
     pub const VOLUME_EXPANSION_UNSUPPORTED: &str = "VolumeExpansionUnsupported";
+    /// Volumes are made larger; they have not all become so yet.
+    pub const GROWING_VOLUMES: &str = "GrowingVolumes";
     /// Pods run as an earlier operator made them, which is well; a restart would bring them up to date.
     pub const PENDING_RESTART: &str = "PendingRestart";
     pub const UNINSTALLING: &str = "Uninstalling";

@@ -2,11 +2,11 @@
 //!
 //! One Job at a time for a chain: a second copy would hold on to twice the tables. Backups rotate over the validators, so that
 //! one that cannot be copied shows and does not stand in the way of the others. Who proposes changes with every block, and a copy costs a flush:
-//! the proposer is not spared.
+//! the proposer is not spared. A chain that is deleted is backed up once more before anything else, and then never again.
 
 use operator_api::{BackupRun, Chain, ChainBackupSpec, ChainBackupStatus, ChainState, ValidatorName};
 
-use super::{Task, fetch::JobSeen};
+use super::{Task, farewell::Farewell, fetch::JobSeen};
 
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
@@ -14,6 +14,8 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 const BACKUP_AGAIN_MS: u64 = 10 * 60_000;
 /// After a drill that failed, if nothing newer is there to drill.
 const DRILL_AGAIN_MS: u64 = 6 * HOUR_MS;
+/// After a final backup that failed: somebody waits for it.
+const FINAL_AGAIN_MS: u64 = 30_000;
 
 /// All that the decision rests on.
 pub struct Situation<'a> {
@@ -27,6 +29,8 @@ pub struct Situation<'a> {
     /// What the annotations ask for, where that was not answered yet.
     pub asked_backup: Option<&'a str>,
     pub asked_drill: Option<&'a str>,
+    /// Whether its chain is on its way out.
+    pub farewell: Farewell<'a>,
     pub now_ms: u64,
 }
 
@@ -75,15 +79,25 @@ pub fn step(situation: &Situation<'_>) -> Step {
     }
 }
 
+fn abort(job: &JobSeen, why: String) -> Step {
+    Step::Abort { job: job.name.clone(), why }
+}
+
 /// A copy holds the validator's volume on the machine where both were: one that restarts elsewhere must not wait for it.
 fn keep_or_abort(situation: &Situation<'_>, job: &JobSeen) -> Step {
-    let (Task::Backup, Some(validator)) = (job.task, job.validator) else { return Step::Nothing };
+    let (Task::Backup, Some(validator)) = (job.task, job.validator) else {
+        return match situation.farewell {
+            Farewell::Owed { .. } => abort(job, "its chain is deleted, and the final backup comes first".to_owned()),
+            Farewell::Gone => abort(job, "its chain is deleted, so nobody is left to compare with".to_owned()),
+            Farewell::None | Farewell::Given => Step::Nothing,
+        };
+    };
     match situation.chain.is_some_and(|chain| ready(chain).any(|name| name == validator)) {
         true => Step::Nothing,
-        false => Step::Abort {
-            job: job.name.clone(),
-            why: format!("{validator} is not ready any more, and a copy must not hold its volume"),
-        },
+        false => abort(
+            job,
+            format!("{validator} is not ready any more, and a copy must not hold its volume; another is begun"),
+        ),
     }
 }
 
@@ -96,7 +110,7 @@ fn backup(situation: &Situation<'_>) -> Step {
         return wait(format!("{job} is under way for the same chain"));
     }
     if chain.spec.state == ChainState::Hibernated {
-        return wait("the chain is hibernated: a backup is made when it runs again".to_owned());
+        return wait("the chain is hibernated, so nobody can be copied until it runs again".to_owned());
     }
     match validator(&situation.status.runs, &ready(chain).collect::<Vec<_>>()) {
         Some(validator) => Step::Backup { validator },
@@ -128,6 +142,19 @@ pub fn newest(status: &ChainBackupStatus) -> Option<&BackupRun> {
 
 pub fn due(situation: &Situation<'_>) -> Due {
     let Situation { spec, status, now_ms, .. } = situation;
+    match situation.farewell {
+        Farewell::None => {}
+        Farewell::Owed { chain } => {
+            let again_ms = |run: &BackupRun| {
+                let failed = run.failure.is_some() && run.final_of.as_deref() == Some(chain);
+                failed.then(|| run.finished_at.unwrap_or(run.started_at).ms().saturating_add(FINAL_AGAIN_MS))
+            };
+            let backup_ms = status.runs.first().and_then(again_ms).unwrap_or(*now_ms);
+            return Due { backup_ms: Some(backup_ms), drill_ms: None };
+        }
+        // Nobody is left to be copied, or to be asked whether a drill has found the same.
+        Farewell::Given | Farewell::Gone => return Due::default(),
+    }
     let backup_ms = match status.runs.first() {
         _ if situation.asked_backup.is_some() => Some(*now_ms),
         None => Some(*now_ms),

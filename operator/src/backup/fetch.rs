@@ -18,6 +18,8 @@ use crate::objects::{self, names};
 #[derive(Debug, Default)]
 pub struct Found {
     pub chain: Option<Chain>,
+    /// Whether an object of the chain's name is there, even one that cannot be read.
+    pub chain_is_there: bool,
     /// Of this ChainBackup, oldest first.
     pub jobs: Vec<JobSeen>,
     /// The active Job of another ChainBackup of the same chain.
@@ -35,6 +37,8 @@ pub struct JobSeen {
     pub answers: Option<String>,
     /// The highest block that a drill must find as the city chain has it.
     pub anchored_height: Option<u64>,
+    /// The Chain, by its uid, whose last backup it makes.
+    pub final_of: Option<String>,
     pub started_ms: u64,
     pub state: JobState,
 }
@@ -64,7 +68,11 @@ pub async fn fetch(client: &Client, backup: &ChainBackup) -> kube::Result<Found>
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
     let of_chain = ListParams::default().labels(&format!("{}={}", names::BACKUP_OF, backup.spec.chain));
     let jobs = jobs.list(&of_chain).await?.items;
-    let mut found = Found { chain: chain.and_then(|chain| objects::parse(&chain).ok()), ..Found::default() };
+    let mut found = Found {
+        chain_is_there: chain.is_some(),
+        chain: chain.and_then(|chain| objects::parse(&chain).ok()),
+        ..Found::default()
+    };
     let is_own = |job: &&Job| job.labels().get(names::BACKUP).is_some_and(|name| name == backup.name().as_str());
     let own: Vec<&Job> = jobs.iter().filter(is_own).collect();
     let pods = if own.is_empty() {
@@ -96,6 +104,7 @@ fn seen(job: &Job, pods: &[Pod]) -> Option<JobSeen> {
         validator: annotation(names::VALIDATOR).and_then(|name| name.parse().ok()),
         answers: annotation(answered),
         anchored_height: annotation(names::ANCHORED).and_then(|height| height.parse().ok()),
+        final_of: annotation(names::FINAL_OF),
         started_ms: started.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
         state: state(job, pods.iter().find(mine)),
     })

@@ -62,6 +62,8 @@ pub struct Frame<'a> {
     pub pull_policy: &'a str,
     /// The request of a person that it answers: annotation and value.
     pub answers: Option<(&'a str, &'a str)>,
+    /// The uid of the chain that is deleted, if this is the last backup of it.
+    pub final_of: Option<&'a str>,
 }
 
 /// `<backup>-20261123t171500z`; a drill's Job has `drill` in the middle.
@@ -109,8 +111,9 @@ pub fn backup(frame: &Frame<'_>, run: &str, validator: ValidatorName, proven: Op
     };
     let container = frame.container(arguments, mounts, BACKUP_MEMORY_MIB);
     let pod = PodSpec { affinity: Some(affinity), ..frame.pod(container, volumes) };
-    let labels = [(names::VALIDATOR.to_owned(), validator.to_string())];
-    frame.job(run.to_owned(), Task::Backup, run, labels.into(), pod)
+    let mut more = BTreeMap::from([(names::VALIDATOR.to_owned(), validator.to_string())]);
+    more.extend(frame.final_of.map(|chain| (names::FINAL_OF.to_owned(), chain.to_owned())));
+    frame.job(run.to_owned(), Task::Backup, run, more, pod)
 }
 
 /// Restores a run into a folder that goes with the pod, and executes it again from genesis. `anchors`: blocks that another

@@ -15,6 +15,7 @@
 mod anchored;
 mod compare;
 mod due;
+pub mod farewell;
 mod fetch;
 pub mod job;
 pub mod policy;
@@ -27,6 +28,7 @@ use std::{
 };
 
 use chain_types::api::BackupReport;
+use farewell::{Farewell, farewell};
 use fetch::{Found, JobSeen, JobState};
 use k8s_openapi::api::{batch::v1::Job, networking::v1::NetworkPolicy};
 use kube::{
@@ -34,7 +36,7 @@ use kube::{
     api::{Api, DeleteParams, DynamicObject, PartialObjectMeta, PostParams},
     runtime::{Controller, controller::Action, reflector::ObjectRef, watcher},
 };
-use operator_api::{ChainBackup, ChainBackupSpec, ChainBackupStatus, Kind};
+use operator_api::{ChainBackup, ChainBackupSpec, ChainBackupStatus, ChainSpec, Kind};
 use record::{Seen, newest_proven};
 use tokio_util::sync::CancellationToken;
 
@@ -80,10 +82,16 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
     let client = &context.client;
     let ours = || watcher::Config::default().labels(names::BACKUP);
     let all = objects::everywhere::<ChainBackupSpec>(client);
-    let passes = Controller::new_with(all, watcher::Config::default(), objects::resource::<ChainBackupSpec>())
+    let chains: Api<PartialObjectMeta<DynamicObject>> =
+        Api::all_with(client.clone(), &objects::resource::<ChainSpec>());
+    let controller = Controller::new_with(all, watcher::Config::default(), objects::resource::<ChainBackupSpec>());
+    let known = controller.store();
+    let of_leaving = move |chain: PartialObjectMeta<DynamicObject>| farewell::of_leaving(&chain, &known);
+    let passes = controller
         .with_config(kube::runtime::controller::Config::default().concurrency(AT_ONCE))
         .watches::<PartialObjectMeta<Job>, _>(Api::all(client.clone()), ours(), of_label)
         .watches::<PartialObjectMeta<NetworkPolicy>, _>(Api::all(client.clone()), ours(), of_label)
+        .watches_with(chains, objects::resource::<ChainSpec>(), watcher::Config::default(), of_leaving)
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(timed, |_, _, _| Action::requeue(RETRY_AFTER), context);
     controllers::log_failures(passes).await;
@@ -173,7 +181,7 @@ impl Pass<'_> {
         let mut active = self.found.jobs.iter().find(|job| job.is_active()).or(unfinished.map(|(job, _)| job));
         let paused = self.backup.metadata.annotations.get(names::PAUSE).is_some_and(|value| value == "true");
         let situation = self.situation(&recorded, active);
-        let due = due::due(&situation);
+        let (due, is_gone) = (due::due(&situation), situation.farewell == Farewell::Gone);
         let step = if paused { due::Step::Nothing } else { due::step(&situation) };
         let begun = self.act(&step, &recorded).await;
         if let due::Step::Abort { job, .. } = &step {
@@ -187,7 +195,7 @@ impl Pass<'_> {
             (_, Some((_, why))) => Some(why),
             _ => trouble.as_deref(),
         };
-        let said = status::Pass { active, due, waits, paused, ..nothing(self.now_ms) };
+        let said = status::Pass { active, due, waits, is_gone, paused, ..nothing(self.now_ms) };
         let after = status::status(self.backup, recorded, &said);
         self.report(&before, &after).await;
         write(self.context, self.backup, after).await?;
@@ -219,6 +227,7 @@ impl Pass<'_> {
             elsewhere: self.found.elsewhere.as_deref(),
             asked_backup: asked(names::BACKUP_NOW, &recorded.answered_backup),
             asked_drill: asked(names::DRILL_NOW, &recorded.answered_drill),
+            farewell: farewell(self.found.chain.as_ref(), self.found.chain_is_there, &recorded.runs),
             now_ms: self.now_ms,
         }
     }
@@ -228,23 +237,21 @@ impl Pass<'_> {
             due::Step::Nothing | due::Step::Wait { .. } => Ok(()),
             due::Step::Abort { job, why } => {
                 self.delete(job).await?;
-                let note = format!("{job} was given up: {why}; another is begun");
+                let note = format!("{job} was given up: {why}");
                 tell(self.context, self.backup, Severity::Warning, "BackupGivenUp", &note).await;
                 Ok(())
             }
             due::Step::Backup { validator } => {
                 let run = job::name(self.backup.name(), Task::Backup, self.now_ms);
                 let proven = newest_proven(&recorded.runs).map(|run| run.name.as_str());
-                let job = job::backup(&self.frame(names::BACKUP_NOW)?, &run, *validator, proven);
-                self.create(&job).await?;
-                tell(
-                    self.context,
-                    self.backup,
-                    Severity::Normal,
-                    "BackupStarted",
-                    &format!("{run} copies {validator}"),
-                )
-                .await;
+                let final_of = match farewell(self.found.chain.as_ref(), true, &recorded.runs) {
+                    Farewell::Owed { chain } => Some(chain),
+                    Farewell::None | Farewell::Given | Farewell::Gone => None,
+                };
+                let frame = job::Frame { final_of, ..self.frame(names::BACKUP_NOW)? };
+                self.create(&job::backup(&frame, &run, *validator, proven)).await?;
+                let note = format!("{run} copies {validator}");
+                tell(self.context, self.backup, Severity::Normal, "BackupStarted", &note).await;
                 Ok(())
             }
             due::Step::Drill { run } => {
@@ -273,7 +280,8 @@ impl Pass<'_> {
         })?;
         let answers = self.backup.metadata.annotations.get(request).map(|value| (request, value.as_str()));
         let (backup, owner) = (self.backup, job::owner(self.backup));
-        Ok(job::Frame { backup, chain, owner, image, pull_policy: config.image_pull_policy.as_str(), answers })
+        let pull_policy = config.image_pull_policy.as_str();
+        Ok(job::Frame { backup, chain, owner, image, pull_policy, answers, final_of: None })
     }
 
     async fn create(&self, job: &Job) -> anyhow::Result<()> {
@@ -353,7 +361,8 @@ impl Pass<'_> {
 }
 
 fn nothing(now_ms: u64) -> status::Pass<'static> {
-    status::Pass { active: None, due: due::Due::default(), waits: None, invalid: None, paused: false, now_ms }
+    let due = due::Due::default();
+    status::Pass { active: None, due, waits: None, invalid: None, is_gone: false, paused: false, now_ms }
 }
 
 async fn write(context: &Shared, backup: &ChainBackup, status: ChainBackupStatus) -> kube::Result<()> {

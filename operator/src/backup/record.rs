@@ -44,8 +44,16 @@ fn backup(status: &mut ChainBackupStatus, job: &JobSeen) {
     let Some(validator) = job.validator else { return };
     if !status.runs.iter().any(|run| run.name == job.run) {
         let (name, started_at) = (job.run.clone(), Time::from_ms(job.started_ms));
-        let run = BackupRun { name, validator, started_at, finished_at: None, failure: None, holds: None, drill: None };
-        status.runs.push(run);
+        status.runs.push(BackupRun {
+            name,
+            validator,
+            started_at,
+            finished_at: None,
+            failure: None,
+            holds: None,
+            drill: None,
+            final_of: job.final_of.clone(),
+        });
     }
     if let Some(answered) = &job.answers {
         status.answered_backup.clone_from(answered);

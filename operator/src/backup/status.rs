@@ -19,6 +19,8 @@ pub struct Pass<'a> {
     pub waits: Option<&'a str>,
     /// Why the spec cannot be carried out.
     pub invalid: Option<&'a str>,
+    /// Its chain was there once and is deleted.
+    pub is_gone: bool,
     pub paused: bool,
     pub now_ms: u64,
 }
@@ -36,7 +38,7 @@ pub fn status(backup: &ChainBackup, recorded: ChainBackupStatus, pass: &Pass<'_>
     // Of what is due now the moment changes with every pass, and the phase says it already.
     let later = |at: Option<u64>| at.filter(|at| *at > pass.now_ms).map(|at| Time::from_ms(at / 1_000 * 1_000));
     (status.next_backup_at, status.next_drill_at) = (later(pass.due.backup_ms), later(pass.due.drill_ms));
-    let all = [ready(&status, pass), progressing(pass), proven(&status)];
+    let all = [ready(&status, pass), progressing(backup, pass), proven(&status)];
     for (kind, (holds, reason, message)) in
         [conditions::READY, conditions::PROGRESSING, conditions::BACKUP_PROVEN].into_iter().zip(all)
     {
@@ -75,13 +77,14 @@ fn ready(status: &ChainBackupStatus, pass: &Pass<'_>) -> Said {
     }
 }
 
-fn progressing(pass: &Pass<'_>) -> Said {
+fn progressing(backup: &ChainBackup, pass: &Pass<'_>) -> Said {
     if pass.paused {
         return (ConditionStatus::False, reason::PAUSED, "an annotation says so; nothing is begun".to_owned());
     }
     let Some(job) = pass.active else {
         return match pass.waits {
             Some(why) => (ConditionStatus::False, reason::ACTION_FAILED, format!("waiting: {why}")),
+            None if pass.is_gone => (ConditionStatus::False, reason::CHAIN_DELETED, is_deleted(backup)),
             None => (ConditionStatus::False, reason::UP_TO_DATE, "nothing is due".to_owned()),
         };
     };
@@ -100,6 +103,18 @@ fn progressing(pass: &Pass<'_>) -> Said {
         _ => what,
     };
     (ConditionStatus::True, reason, message)
+}
+
+/// The destination is nobody's but the person's who owns it.
+fn is_deleted(backup: &ChainBackup) -> String {
+    let spec = &backup.spec;
+    let at = match &spec.destination.volume {
+        Some(volume) => {
+            format!("{}/{}/{} of the volume claim `{}`", spec.tenant, spec.chain, backup.name(), volume.claim)
+        }
+        None => super::job::address(spec, backup.name()),
+    };
+    format!("its chain `{}` is deleted; the runs stay in {at}, and nobody removes them", spec.chain)
 }
 
 fn proven(status: &ChainBackupStatus) -> Said {

@@ -145,7 +145,8 @@ impl Hands<'_> {
         match self.resync.filter(|resync| resync.validator == node) {
             Some(resync) => {
                 let claim = stateful_set::claim_name(self.place, node);
-                resync.drop_volume(&self.context.client, self.place, &claim).await
+                resync.drop_volume(&self.context.client, self.place, &claim).await?;
+                self.drop_set(node).await
             }
             None => Ok(()),
         }
@@ -155,6 +156,16 @@ impl Hands<'_> {
     pub async fn beside_the_plan(&self, observed: &Observed) -> anyhow::Result<bool> {
         let brought = rotation::bring(&self.context.client, self.place, self.plan, self.facts).await?;
         Ok(self.resync_ended(observed).await? || brought)
+    }
+
+    /// With a volume that goes, where the next one shall have another size or class: a set's claim template never changes. Its pod
+    /// goes with it, and what starts the validator then makes the set as it is asked for now.
+    async fn drop_set(&self, node: ValidatorName) -> kube::Result<()> {
+        let changed = |node: &PlannedNode| upkeep::claims_otherwise(self.context, self.place, node, self.children);
+        match self.plan.node(node).is_some_and(changed) {
+            true => self.delete::<StatefulSet>(&names::node(&self.place.chain, node)).await,
+            false => Ok(()),
+        }
     }
 
     /// A validator whose process has ended for good is not restarted by anybody: what it could not start with is replaced. Nothing

@@ -9,7 +9,10 @@ use k8s_openapi::{
         apps::v1::StatefulSet,
         core::v1::{ContainerState, ContainerStatus, PersistentVolumeClaim, Pod},
     },
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{ObjectMeta, Time},
+    },
 };
 use operator_api::{ValidatorName, Version};
 use serde::de::DeserializeOwned;
@@ -113,7 +116,14 @@ pub struct VolumeFacts {
     pub name: String,
     pub uid: String,
     pub class: Option<String>,
+    /// What its claim asks for.
     pub asked_gib: u32,
+    /// What it has; `None` until it is bound.
+    pub capacity_gib: Option<u32>,
+    /// Since when its file system has been smaller than the volume.
+    pub file_system_pending_ms: Option<u64>,
+    /// Why it could not be made larger.
+    pub grow_error: Option<String>,
     pub is_retained: bool,
 }
 
@@ -228,15 +238,29 @@ fn ended(container: &ContainerStatus) -> Option<Ended> {
 fn volume_facts(claim: &PersistentVolumeClaim) -> VolumeFacts {
     let spec = claim.spec.clone().unwrap_or_default();
     let requests = spec.resources.and_then(|resources| resources.requests).unwrap_or_default();
-    let bytes = requests.get("storage").and_then(|amount| thousandths(&amount.0)).unwrap_or(0) / 1_000;
+    let status = claim.status.clone().unwrap_or_default();
+    let conditions = status.conditions.unwrap_or_default();
+    let holds =
+        |kinds: &[&str]| conditions.iter().find(|one| kinds.contains(&one.type_.as_str()) && one.status == "True");
+    let pending = holds(&["FileSystemResizePending"]);
+    let failed = holds(&["ControllerResizeError", "NodeResizeError"]);
     let retained = claim.metadata.labels.as_ref().and_then(|labels| labels.get(names::RETAINED));
     VolumeFacts {
         name: claim.metadata.name.clone().unwrap_or_default(),
         uid: claim.metadata.uid.clone().unwrap_or_default(),
         class: spec.storage_class_name,
-        asked_gib: u32::try_from(bytes >> 30).unwrap_or(u32::MAX),
+        asked_gib: gib(requests.get("storage")).unwrap_or(0),
+        capacity_gib: gib(status.capacity.unwrap_or_default().get("storage")),
+        file_system_pending_ms: pending.map(|pending| ms(pending.last_transition_time.as_ref())),
+        grow_error: failed.map(|failed| failed.message.clone().unwrap_or_else(|| failed.type_.clone())),
         is_retained: retained.is_some_and(|retained| retained == "true"),
     }
+}
+
+/// Whole ones; a part of one is nothing that could be asked for.
+fn gib(amount: Option<&Quantity>) -> Option<u32> {
+    let bytes = thousandths(&amount?.0)? / 1_000;
+    Some(u32::try_from(bytes >> 30).unwrap_or(u32::MAX))
 }
 
 fn ms(time: Option<&Time>) -> u64 {

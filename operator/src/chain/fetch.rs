@@ -98,6 +98,9 @@ pub async fn why_no_pod(client: &Client, namespace: &str, set: &str) -> kube::Re
 
 /// Whether volumes of this class may grow; the cluster's answer may come too late to matter, so it is asked before every growth.
 pub async fn may_grow(client: &Client, class: &str) -> kube::Result<bool> {
+    if class.is_empty() {
+        return Ok(false);
+    }
     let api: Api<StorageClass> = Api::all(client.clone());
     Ok(api.get_opt(class).await?.and_then(|class| class.allow_volume_expansion).unwrap_or(false))
 }

@@ -5,8 +5,11 @@ use chain_client::Node;
 use chain_types::Genesis;
 use operator_api::{Text, ValidatorName};
 
-use super::{facts::Facts, resources::Place};
-use crate::context::Context;
+use super::{
+    facts::Facts,
+    resources::{Place, config_map},
+};
+use crate::{context::Context, objects::Child};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Foundation {
@@ -60,6 +63,21 @@ impl Foundation {
                  from a backup; no new chain is founded over an old one."
             ),
         ))
+    }
+}
+
+/// Writes a genesis that was recovered where it was. Whether it could be: the next look tries again.
+pub async fn put_back(context: &Context, place: &Place, genesis: &Genesis) -> bool {
+    let restored = async {
+        let child = Child::of(&config_map::genesis(place, genesis)?)?;
+        child.apply(&context.client).await.map_err(anyhow::Error::from)
+    };
+    match restored.await {
+        Ok(_) => true,
+        Err(error) => {
+            tracing::warn!(chain = %place.chain, "genesis couldn't be restored: {error:#}");
+            false
+        }
     }
 }
 

@@ -31,6 +31,7 @@ mod rotation;
 mod status;
 mod upkeep;
 pub mod validate;
+mod volumes;
 mod watch;
 mod worker;
 

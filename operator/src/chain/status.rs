@@ -7,7 +7,7 @@ use operator_api::{
     ChainStatus, Condition, ConditionStatus, Text, Time, ValidatorName, conditions, reason, set_condition,
 };
 
-use super::facts::Facts;
+use super::{facts::Facts, volumes::Growth};
 
 /// What a pass found beside the plan.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +17,10 @@ pub struct Notes {
     /// What could not be done.
     pub trouble: Option<Text>,
     pub paused: bool,
-    pub cannot_grow: Option<Text>,
+    /// It is deleted, and what that waits for.
+    pub leaving: Option<Text>,
+    /// How volumes stand that should be larger.
+    pub growth: Option<Growth>,
     /// What is asked for and cannot be read.
     pub mistake: Option<Text>,
     /// Validators whose pods an earlier operator made.
@@ -58,14 +61,13 @@ fn first(notes: &Notes) -> impl Iterator<Item = Text> {
             "Paused: it is observed and reported and nothing is changed; remove the annotation citychain.dev/pause to go on.",
         )
     });
-    notes
-        .problems
-        .clone()
-        .into_iter()
-        .chain(notes.trouble.clone())
+    let leaving = notes.leaving.clone().into_iter();
+    let wrong = notes.problems.clone().into_iter().chain(notes.trouble.clone());
+    leaving
+        .chain(wrong)
         .chain(paused)
         .chain(notes.mistake.clone())
-        .chain(notes.cannot_grow.clone())
+        .chain(notes.growth.as_ref().map(Growth::sentence).cloned())
 }
 
 fn last(notes: &Notes) -> impl Iterator<Item = Text> {
@@ -88,17 +90,24 @@ fn pending(notes: &Notes) -> Option<Text> {
     })
 }
 
-/// The most important reason why the work towards the spec stands still, if it does.
+/// The most important reason why the work towards the spec stands still, or is about something else, if it does.
 fn progressing(conditions: &mut Vec<Condition>, now_ms: u64, generation: u64, notes: &Notes) {
     let english = |text: &Option<Text>| text.as_ref().map(|text| text.en.clone()).unwrap_or_default();
-    let (why, message) = if notes.paused {
+    let (why, message) = if notes.leaving.is_some() {
+        (reason::WAITING_FOR_FINAL_BACKUP, english(&notes.leaving))
+    } else if notes.paused {
         (reason::PAUSED, "the annotation citychain.dev/pause is set".to_owned())
     } else if !notes.problems.is_empty() {
         (reason::INVALID_SPEC, in_english(notes.problems.iter().cloned()))
     } else if notes.trouble.is_some() {
         (reason::ACTION_FAILED, english(&notes.trouble))
-    } else if notes.cannot_grow.is_some() {
-        (reason::VOLUME_EXPANSION_UNSUPPORTED, english(&notes.cannot_grow))
+    } else if let Some(growth) = &notes.growth {
+        let why = match growth {
+            Growth::Unsupported(_) => reason::VOLUME_EXPANSION_UNSUPPORTED,
+            Growth::Refused(_) => reason::ACTION_FAILED,
+            Growth::UnderWay(_) => reason::GROWING_VOLUMES,
+        };
+        (why, growth.sentence().en.clone())
     } else if notes.pending_restart.is_empty() {
         return;
     } else {
@@ -110,7 +119,8 @@ fn progressing(conditions: &mut Vec<Condition>, now_ms: u64, generation: u64, no
         }
         (reason::PENDING_RESTART, english(&pending(notes)))
     };
-    put(conditions, conditions::PROGRESSING, false, why, message, now_ms, generation);
+    let goes_on = [reason::WAITING_FOR_FINAL_BACKUP, reason::GROWING_VOLUMES].contains(&why);
+    put(conditions, conditions::PROGRESSING, goes_on, why, message, now_ms, generation);
 }
 
 fn in_english(texts: impl Iterator<Item = Text>) -> String {
@@ -182,10 +192,11 @@ mod tests {
         let text = |en: &str| Some(Text::new("", en));
         let mut notes = Notes {
             pending_restart: vec![ValidatorName::numbered(1).unwrap()],
-            cannot_grow: text("cannot grow"),
+            growth: text("cannot grow").map(Growth::Unsupported),
             trouble: text("trouble"),
             problems: vec![Text::new("", "spec.version: wrong")],
             paused: true,
+            leaving: text("leaving"),
             crowded: None,
             mistake: None,
         };
@@ -194,6 +205,8 @@ mod tests {
             let found = condition(&status, conditions::PROGRESSING);
             (found.reason.clone(), found.observed_generation)
         };
+        assert_eq!(reason_now(&notes), (reason::WAITING_FOR_FINAL_BACKUP.to_owned(), 3));
+        notes.leaving = None;
         assert_eq!(reason_now(&notes), (reason::PAUSED.to_owned(), 3));
         notes.paused = false;
         assert_eq!(reason_now(&notes).0, reason::INVALID_SPEC);
@@ -201,7 +214,9 @@ mod tests {
         assert_eq!(reason_now(&notes).0, reason::ACTION_FAILED);
         notes.trouble = None;
         assert_eq!(reason_now(&notes).0, reason::VOLUME_EXPANSION_UNSUPPORTED);
-        notes.cannot_grow = None;
+        notes.growth = text("grows").map(Growth::UnderWay);
+        assert_eq!(reason_now(&notes).0, reason::GROWING_VOLUMES);
+        notes.growth = None;
         assert_eq!(reason_now(&notes).0, reason::PENDING_RESTART);
     }
 

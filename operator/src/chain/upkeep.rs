@@ -2,14 +2,12 @@
 //! never touches a pod: a template is left as it is while a pod runs from it (see [`set`]).
 
 use chain_plan::{Observed, Plan, PlannedNode, Role, situation::Situation};
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::api::{Api, Patch, PatchParams};
-use operator_api::{Text, ValidatorName};
-use serde_json::{Value, json};
+use operator_api::ValidatorName;
+use serde_json::Value;
 
 use super::{
-    facts::{Facts, VolumeFacts},
-    fetch::{self, Children},
+    facts::Facts,
+    fetch::Children,
     lasting,
     resources::{
         Place, annotation,
@@ -17,6 +15,7 @@ use super::{
         pdb, service, service_monitor,
         stateful_set::{self, Runs, Runtime},
     },
+    volumes::{self, Growth},
 };
 use crate::{
     context::Context,
@@ -27,8 +26,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Upkeep {
     pub changed: bool,
-    /// Volumes that should grow and cannot.
-    pub cannot_grow: Option<Text>,
+    /// Volumes that should be larger.
+    pub growth: Option<Growth>,
 }
 
 /// Makes it so.
@@ -52,14 +51,9 @@ pub async fn upkeep(
             lasting::take_back(&context.client, place, node.name).await?;
             done.changed = true;
         }
-        if let Some(volume) = volume.filter(|volume| volume.asked_gib < node.resources.storage_gib) {
-            match grow(context, place, volume, node.resources.storage_gib).await? {
-                None => done.changed = true,
-                refused => done.cannot_grow = refused,
-            }
-        }
     }
-    Ok(done)
+    let (asked, growth) = volumes::grow(context, place, plan, facts).await?;
+    Ok(Upkeep { changed: done.changed || asked, growth })
 }
 
 /// Everything but the StatefulSets. Services exist before the first pod: a name that was looked for too early stays unknown for a while.
@@ -111,6 +105,19 @@ fn sets(
     Ok(all)
 }
 
+/// Size and class that a StatefulSet asks for a new volume.
+fn claim_template(set: &Value) -> Option<(u32, Option<String>)> {
+    let spec = &set["spec"]["volumeClaimTemplates"][0]["spec"];
+    let gib = spec["resources"]["requests"]["storage"].as_str()?.strip_suffix("Gi")?.parse().ok()?;
+    Some((gib, spec["storageClassName"].as_str().map(str::to_owned)))
+}
+
+/// Whether a new volume of this validator would not be as it is asked for now.
+pub fn claims_otherwise(context: &Context, place: &Place, node: &PlannedNode, children: &Children) -> bool {
+    let Some((gib, class)) = live_set(place, node.name, children).and_then(claim_template) else { return false };
+    gib != node.resources.storage_gib || class != context.config.storage_class
+}
+
 fn live_set<'a>(place: &Place, node: ValidatorName, children: &'a Children) -> Option<&'a Value> {
     children.named("StatefulSet", &names::node(&place.chain, node))
 }
@@ -128,40 +135,15 @@ pub fn set(
     let image = image
         .ok_or_else(|| anyhow::anyhow!("there is no image for version {version}; add it to the operator's images"))?;
     let config = node.config.as_ref().ok_or_else(|| anyhow::anyhow!("{} has no keys yet", node.name))?;
-    let claim = &live_set(place, node.name, children).map_or(&Value::Null, |live| {
-        &live["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
-    });
-    let claimed = claim.as_str().and_then(|text| text.strip_suffix("Gi")?.parse().ok());
-    let runs = Runs { node: node.name, version, config, resources: node.resources };
-    let runtime = Runtime {
-        image,
-        pull_policy: context.config.image_pull_policy.as_str(),
-        storage_class: context.config.storage_class.as_deref(),
+    // Of a set that exists the claim template can never change: the claim grows instead, or the set is made anew with its volume.
+    let (claimed, class) = match live_set(place, node.name, children).and_then(claim_template) {
+        Some((gib, class)) => (gib, class),
+        None => (node.resources.storage_gib, context.config.storage_class.clone()),
     };
-    let claimed = claimed.unwrap_or(node.resources.storage_gib);
+    let runs = Runs { node: node.name, version, config, resources: node.resources };
+    let runtime =
+        Runtime { image, pull_policy: context.config.image_pull_policy.as_str(), storage_class: class.as_deref() };
     Ok(Child::of(&stateful_set::stateful_set(place, &runs, &runtime, running, claimed)?)?)
-}
-
-/// Asks for a larger volume; the sentence if its class cannot do that.
-async fn grow(context: &Context, place: &Place, volume: &VolumeFacts, gib: u32) -> anyhow::Result<Option<Text>> {
-    let class = volume.class.as_deref().unwrap_or_default();
-    if !fetch::may_grow(&context.client, class).await? {
-        let from = volume.asked_gib;
-        return Ok(Some(Text::new(
-            format!(
-                "存储类 {class} 不支持扩容：卷仍为 {from} GiB，未能增至 {gib} GiB；请改用支持扩容的存储类，或逐个更换验证者。"
-            ),
-            format!(
-                "The storage class `{class}` cannot grow volumes: they stay at {from} GiB instead of {gib} GiB; use a class that can, \
-                 or replace the validators one by one."
-            ),
-        )));
-    }
-    let api: Api<PersistentVolumeClaim> = Api::namespaced(context.client.clone(), &place.namespace);
-    let patch = Patch::Merge(json!({"spec": {"resources": {"requests": {"storage": format!("{gib}Gi")}}}}));
-    let how = PatchParams { field_manager: Some(names::OPERATOR.to_owned()), ..PatchParams::default() };
-    api.patch(&volume.name, &how, &patch).await?;
-    Ok(None)
 }
 
 /// Validators whose pods were made from another rendering although the spec asks for nothing new.

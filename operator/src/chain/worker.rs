@@ -19,17 +19,18 @@ use super::{
     ask::{self, Heard},
     carry_out::Hands,
     city::City,
-    deletion,
+    deletion::{self, Progress},
     facts::Facts,
     fetch::{self, Children},
-    foundation::Foundation,
+    foundation::{self, Foundation},
     observe,
     report::{self, Written},
-    resources::{Place, config_map},
+    resources::Place,
     resync::{self, Resync},
     rotation,
     status::{self, Notes},
     upkeep, validate,
+    volumes::{self, Growth},
 };
 use crate::{
     clock::now_ms,
@@ -54,6 +55,8 @@ pub struct Common {
 pub struct Worker {
     common: Arc<Common>,
     memory: Option<Memory>,
+    /// Its validators are being ended for good.
+    is_ending: bool,
 }
 
 /// What is remembered of a chain.
@@ -68,7 +71,7 @@ struct Memory {
     set_changes: SetChanges,
     self_check: Option<SelfCheck>,
     /// What the last pass that read all children found: between two such passes it holds on.
-    cannot_grow: Option<Text>,
+    growth: Option<Growth>,
     pending_restart: Vec<ValidatorName>,
 }
 
@@ -107,7 +110,7 @@ impl Memory {
             read_at: None,
             heard: Heard::default(),
             set_changes: SetChanges::since(now_ms()),
-            cannot_grow: None,
+            growth: None,
             pending_restart: Vec::new(),
         }
     }
@@ -115,7 +118,7 @@ impl Memory {
 
 impl Worker {
     pub fn new(common: Arc<Common>) -> Self {
-        Self { common, memory: None }
+        Self { common, memory: None, is_ending: false }
     }
 
     /// One pass over the object as the watch told it last. `touched`: some child has changed since the last pass.
@@ -126,19 +129,27 @@ impl Worker {
             Err(sentence) => return self.unreadable(object, &sentence).await,
         };
         let place = Place::of(&chain.spec.tenant, &chain.metadata);
-        if chain.metadata.deletion_timestamp.is_some() {
-            return match deletion::delete(&context, &place, &chain, object).await? {
-                true => Ok(Again::Never),
-                false => Ok(Again::After(Duration::from_secs(1))),
-            };
-        }
         let foreign = chain.metadata.namespace.as_deref() != Some(place.namespace.as_str());
-        let api = within::<ChainSpec>(&context.client, chain.metadata.namespace.as_deref().unwrap_or_default());
-        if !foreign {
-            add_finalizer(&api, object, names::CHAIN_FINALIZER).await?;
+        let mut leaving = None;
+        match (chain.metadata.deletion_timestamp, foreign) {
+            // Nothing was ever made for it, and what has its name elsewhere is another chain.
+            (Some(_), true) => return Ok(Again::Never),
+            (Some(_), false) => match deletion::delete(&context, &place, &chain, object, self.is_ending).await? {
+                Progress::Gone => return Ok(Again::Never),
+                Progress::Ending => {
+                    self.is_ending = true;
+                    return Ok(Again::After(Duration::from_secs(1)));
+                }
+                Progress::Waits(why) => leaving = Some(why),
+            },
+            (None, true) => {}
+            (None, false) => {
+                let api = within::<ChainSpec>(&context.client, &place.namespace);
+                add_finalizer(&api, object, names::CHAIN_FINALIZER).await?;
+            }
         }
         let mut memory = self.memory.take().unwrap_or_else(|| Memory::from(chain.status.clone()));
-        let outcome = self.reconcile(&context, &mut memory, chain, place, touched).await;
+        let outcome = self.reconcile(&context, &mut memory, chain, place, (touched, leaving)).await;
         self.memory = Some(memory);
         outcome.map(Again::After)
     }
@@ -149,7 +160,7 @@ impl Worker {
         memory: &mut Memory,
         object: Chain,
         place: Place,
-        touched: bool,
+        (touched, leaving): (bool, Option<Text>),
     ) -> anyhow::Result<Duration> {
         let old = memory.read_at.is_none_or(|at| at.elapsed() >= READ_AGAIN_AFTER);
         // Until its volume is gone, a validator that shall be restored may have to wait for the others.
@@ -171,6 +182,7 @@ impl Worker {
                 acted = self.act(context, memory, plan, &mut look).await;
             }
         }
+        look.notes.leaving = leaving;
         let generation = look.object.metadata.generation;
         let status = match &plan {
             Some(plan) => {
@@ -185,7 +197,8 @@ impl Worker {
         report::mistake(context, &look.object.metadata, &memory.status, look.notes.mistake.as_ref()).await;
         let phase = status.phase;
         (memory.observed, memory.accepted, memory.status) = (look.observed, look.valid, status);
-        Ok(pause(acted, waits || resync || look.notes.trouble.is_some(), phase))
+        let waits = waits || resync || look.notes.trouble.is_some() || look.notes.leaving.is_some();
+        Ok(pause(acted, waits, phase))
     }
 
     /// Reads everything anew, or with `fresh` unset only what nodes say.
@@ -240,7 +253,7 @@ impl Worker {
         let voting: Vec<_> = Situation::of(plan, &look.observed).voting.into_iter().collect();
         look.notes.crowded = status::crowded(&memory.facts, &voting);
         let Some(children) = &look.children else {
-            look.notes.cannot_grow = memory.cannot_grow.clone();
+            look.notes.growth = memory.growth.clone();
             look.notes.pending_restart = memory.pending_restart.clone();
             return false;
         };
@@ -248,7 +261,7 @@ impl Worker {
         let both = (&memory.facts, children);
         let mut acted = match upkeep::upkeep(context, &look.place, plan, &look.observed, both, monitors).await {
             Ok(done) => {
-                look.notes.cannot_grow = done.cannot_grow;
+                look.notes.growth = done.growth;
                 done.changed
             }
             Err(error) => {
@@ -257,15 +270,20 @@ impl Worker {
                 return false;
             }
         };
-        mark_pending(context, plan, look, &memory.facts);
+        let asked = look.object.metadata.annotations.get(RESTART_PENDING).is_some_and(|value| value == "true");
+        look.notes.pending_restart = upkeep::pending_restart(context, &look.place, plan, &memory.facts, children);
+        let to_mount = volumes::to_mount_anew(plan, &memory.facts, look.observed.now_ms);
+        for name in look.notes.pending_restart.iter().filter(|_| asked).chain(&to_mount) {
+            resync::mark_restart(&mut look.observed, *name);
+        }
         let resync = Resync::asked(&look.object, &memory.facts);
         if let Some(resync) = &resync {
             resync::mark_restart(&mut look.observed, resync.validator);
         }
-        memory.cannot_grow = look.notes.cannot_grow.clone();
+        memory.growth = look.notes.growth.clone();
         memory.pending_restart = look.notes.pending_restart.clone();
         if let (Some(genesis), None) = (look.foundation.genesis(), &memory.facts.genesis) {
-            acted |= self.restore_genesis(context, look, genesis).await;
+            acted |= foundation::put_back(context, &look.place, genesis).await;
         }
         let Look { object, place, children: Some(children), keys, foundation, observed, notes, .. } = look else {
             return acted;
@@ -313,20 +331,6 @@ impl Worker {
         acted
     }
 
-    async fn restore_genesis(&self, context: &Context, look: &Look, genesis: &chain_types::Genesis) -> bool {
-        let restored = async {
-            let child = objects::Child::of(&config_map::genesis(&look.place, genesis)?)?;
-            child.apply(&context.client).await.map_err(anyhow::Error::from)
-        };
-        match restored.await {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::warn!(chain = %look.place.chain, "genesis couldn't be restored: {error:#}");
-                false
-            }
-        }
-    }
-
     fn keys(&self, facts: &Facts, object: &Chain) -> Keys {
         let city = self.common.city.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let tenant = city.tenants.get(&object.spec.tenant);
@@ -365,17 +369,6 @@ impl Worker {
         // A new version of the object wakes it.
         Ok(Again::After(READ_AGAIN_AFTER))
     }
-}
-
-/// Pods of an earlier rendering: told, or restarted like a configuration that has changed, if the chain's annotation asks for it.
-fn mark_pending(context: &Context, plan: &Plan, look: &mut Look, facts: &Facts) {
-    let Some(children) = &look.children else { return };
-    let pending = upkeep::pending_restart(context, &look.place, plan, facts, children);
-    let asked = look.object.metadata.annotations.get(RESTART_PENDING).is_some_and(|value| value == "true");
-    for name in pending.iter().filter(|_| asked) {
-        resync::mark_restart(&mut look.observed, *name);
-    }
-    look.notes.pending_restart = pending;
 }
 
 fn planned(look: &mut Look) -> Option<Plan> {

@@ -39,6 +39,8 @@ pub const RESYNC: &str = "citychain.dev/resync";
 pub const ANCHORED: &str = "citychain.dev/anchored-height";
 /// The value of [`APP_NAME`] on whatever belongs to a ChainBackup.
 pub const CHAIN_BACKUP: &str = "chain-backup";
+/// On the Job of a chain's final backup: the uid of the Chain that is deleted.
+pub const FINAL_OF: &str = "citychain.dev/final-of";
 /// On a ChainBackup: whenever it says something new, a backup is made at once.
 pub const BACKUP_NOW: &str = "citychain.dev/backup-now";
 /// On a ChainBackup: whenever it says something new, the newest backup is drilled at once.
@@ -48,6 +50,8 @@ pub const DRILL_NOW: &str = "citychain.dev/drill-now";
 pub const TENANT_UID: &str = "citychain.dev/tenant-uid";
 /// `delete`: volumes, keys and genesis go with their chain; otherwise they are kept.
 pub const RETENTION: &str = "citychain.dev/retention";
+/// `skip` on a Chain: it is deleted without a final backup.
+pub const FINAL_BACKUP: &str = "citychain.dev/final-backup";
 /// `true`: the operator observes and reports, and changes nothing.
 pub const PAUSE: &str = "citychain.dev/pause";
 

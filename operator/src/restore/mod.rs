@@ -60,7 +60,11 @@ pub struct Error(#[from] anyhow::Error);
 async fn timed(object: Arc<DynamicObject>, context: Shared) -> Result<Action, Error> {
     let began = Instant::now();
     let result = reconcile(&object, &context, now_ms()).await;
-    let label = |error: &anyhow::Error| if error.is::<kube::Error>() { "api-server" } else { "other" };
+    let label = |error: &anyhow::Error| match error.downcast_ref::<kube::Error>() {
+        Some(error) if objects::is_conflict(error) => "conflict",
+        Some(_) => "api-server",
+        None => "other",
+    };
     context.metrics.reconciled(ChainRestoreSpec::KIND, began.elapsed(), result.as_ref().map(|_| ()).map_err(label));
     Ok(result?)
 }
@@ -73,7 +77,8 @@ async fn reconcile(object: &DynamicObject, context: &Shared, now_ms: u64) -> any
     let restore = match objects::parse::<ChainRestoreSpec>(object) {
         Ok(restore) => restore,
         Err(sentence) => {
-            tracing::warn!(name = object.name_any(), sentence, "a ChainRestore can't be read");
+            let there = objects::within::<ChainRestoreSpec>(&context.client, &object.namespace().unwrap_or_default());
+            objects::say_unreadable(&there, object, &sentence, now_ms).await?;
             return Ok(Action::await_change());
         }
     };

@@ -118,3 +118,21 @@ async fn another_objects_request_is_answered_first() {
     pass(&server).await;
     assert_eq!(state(&server).2, json!("validator-3=other"));
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_says_so_in_its_status_once() {
+    let server = ApiServer::default();
+    let mut restore = restore_json(&[2]);
+    restore["spec"]["validators"] = json!(["second"]);
+    server.put(RESTORE, restore);
+    pass(&server).await;
+    let ready = server.get(RESTORE).unwrap()["status"]["conditions"][0].clone();
+    assert_eq!(
+        (&ready["type"], &ready["status"], &ready["reason"]),
+        (&json!("Ready"), &json!("False"), &json!("InvalidSpec"))
+    );
+    assert!(ready["message"].as_str().unwrap().contains("second"), "{ready}");
+    server.writes();
+    pass(&server).await;
+    assert_eq!(server.writes(), []);
+}

@@ -3,9 +3,9 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret};
 use kube::{
     Client,
-    api::{Api, ListParams, PartialObjectMeta},
+    api::{Api, DynamicObject, ListParams, PartialObjectMeta},
 };
-use operator_api::{Chain, Name};
+use operator_api::{BackupRun, Chain, ChainBackupSpec, Name};
 
 use super::plan::Retained;
 use crate::{
@@ -23,6 +23,8 @@ pub struct Found {
     pub retained: Retained,
     /// Secrets and genesis files that chains left behind.
     pub retained_keys: usize,
+    /// ChainBackups whose runs lie in a volume of the namespace.
+    pub backups_inside: Vec<String>,
 }
 
 pub async fn fetch(client: &Client, tenant: &Name) -> kube::Result<Found> {
@@ -38,6 +40,7 @@ pub async fn fetch(client: &Client, tenant: &Name) -> kube::Result<Found> {
     let volumes = volumes.list(&kept).await?.items;
     let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(client.clone(), &home);
     let files: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(client.clone(), &home);
+    let backups = crate::objects::within::<ChainBackupSpec>(client, &home).list(&ListParams::default()).await?.items;
     let retained_keys = secrets.list(&kept).await?.items.len() + files.list(&kept).await?.items.len();
     Ok(Found {
         namespace,
@@ -48,7 +51,15 @@ pub async fn fetch(client: &Client, tenant: &Name) -> kube::Result<Found> {
             storage_gib: volumes.iter().map(size_gib).sum(),
         },
         retained_keys,
+        backups_inside: backups.iter().filter_map(kept_inside).collect(),
     })
+}
+
+/// The name of one that has something in a volume beside it.
+fn kept_inside(backup: &DynamicObject) -> Option<String> {
+    let backup = crate::objects::parse::<ChainBackupSpec>(backup).ok()?;
+    let has_made_one = backup.status.iter().flat_map(|status| &status.runs).any(BackupRun::succeeded);
+    (backup.spec.destination.volume.is_some() && has_made_one).then(|| backup.name().to_string())
 }
 
 /// What a volume asks for, rounded up.

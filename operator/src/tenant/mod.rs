@@ -204,6 +204,10 @@ async fn leave(
     if keeps && !may_go {
         return Ok(Some(Outcome::Retained { volumes: found.retained.volumes, keys: found.retained_keys }));
     }
+    // What a deleted chain was backed up to for the last time would go with the namespace.
+    if !found.backups_inside.is_empty() && !may_go {
+        return Ok(Some(Outcome::BackupsInside(found.backups_inside.clone())));
+    }
     if namespace.metadata.deletion_timestamp.is_none() {
         // Exactly the one that was looked at, not one that somebody made in its place meanwhile.
         let this_one = Preconditions { uid: namespace.metadata.uid.clone(), resource_version: None };

@@ -26,6 +26,8 @@ pub enum Outcome {
     ChainsRemain(usize),
     /// It is being deleted, and volumes or keys of former chains are in its namespace.
     Retained { volumes: u32, keys: usize },
+    /// It is being deleted, and these ChainBackups keep their runs in volumes of its namespace.
+    BackupsInside(Vec<String>),
     /// It is being deleted and its namespace goes now.
     Leaving,
 }
@@ -78,6 +80,16 @@ fn said(tenant: &Tenant, outcome: &Outcome) -> (bool, &'static str, String) {
                 "namespace {namespace} keeps {volumes} volume(s) and {keys} Secret(s) and genesis file(s) of former chains: delete \
                  what carries the label {}=true, or annotate the tenant with {}=delete",
                 names::RETAINED,
+                names::RETENTION
+            ),
+        ),
+        Outcome::BackupsInside(backups) => (
+            false,
+            reason::BACKUPS_RETAINED,
+            format!(
+                "namespace {namespace} keeps backups in its volumes (ChainBackup {}): copy them elsewhere and delete these, or \
+                 annotate the tenant with {}=delete",
+                backups.join(", "),
                 names::RETENTION
             ),
         ),

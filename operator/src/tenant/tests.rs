@@ -184,3 +184,41 @@ fn a_chains_new_status_is_no_news_for_its_tenant() {
     }
     assert!(seen.is_news(&chain(2, true, &[])) && seen.0.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn backups_that_lie_beside_their_chains_do_not_go_with_the_tenant_unasked() {
+    const BACKUP: &str = "/apis/citychain.dev/v1alpha1/namespaces/tenant-notary/chainbackups/daily";
+    let made = json!({"runs": [{
+        "name": "daily-1", "validator": "validator-2", "startedAt": "2026-03-01T09:00:00Z", "finishedAt": "2026-03-01T09:00:00Z",
+        "holds": {
+            "fingerprint": "07", "height": 42, "blockId": "01", "stateRoot": "02", "logSize": 3, "logRoot": "03", "files": 5,
+            "bytes": 1_000,
+        },
+    }]});
+    let volume = json!({"volume": {"claim": "backups"}});
+    let bucket = json!({"s3": {"bucket": "b", "credentials": "c"}});
+    for (destination, status, annotations, stays) in [
+        (&volume, &made, json!({}), true),
+        (&volume, &made, json!({"citychain.dev/retention": "delete"}), false),
+        (&volume, &json!({"runs": []}), json!({}), false),
+        (&bucket, &made, json!({}), false),
+    ] {
+        let server = server();
+        pass(&server).await;
+        server.put(
+            BACKUP,
+            json!({
+                "apiVersion": "citychain.dev/v1alpha1", "kind": "ChainBackup", "metadata": {},
+                "spec": {"tenant": "notary", "chain": "main", "destination": destination}, "status": status,
+            }),
+        );
+        delete(&server, annotations);
+        pass(&server).await;
+        assert_eq!(server.get(NAMESPACE).is_some(), stays);
+        if stays {
+            let (_, reason, message) = ready(&server);
+            assert_eq!(reason, "BackupsRetained");
+            assert!(message.contains("ChainBackup daily") && message.contains("retention=delete"), "{message}");
+        }
+    }
+}

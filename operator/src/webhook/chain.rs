@@ -110,9 +110,10 @@ fn deletion(chain: &DynamicObject) -> Result<(), Refusal> {
     let command = format!("kubectl annotate chain {name} -n {namespace} {}={name}", names::CONFIRM_DELETION);
     Err(Refusal::new(
         "metadata.annotations",
-        format!("删除链须先确认：请运行 `{command}` 再删除（数据卷与密钥默认保留）"),
+        format!("删除链须先确认：请运行 `{command}` 再删除（有备份计划的链会先做最后一次备份；数据卷与密钥默认保留）"),
         format!(
-            "deleting a chain has to be confirmed: run `{command}` and delete again (volumes and keys are kept by default)"
+            "deleting a chain has to be confirmed: run `{command}` and delete again (its ChainBackups make a final backup first; \
+             volumes and keys are kept by default)"
         ),
     ))
 }

@@ -19,7 +19,7 @@ const NAME: &str = "daily";
 const CLAIM: &str = "backups";
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn documents(city: &City) -> [Value; 2] {
+pub fn documents(city: &City) -> [Value; 2] {
     let metadata = |name: &str| json!({"name": name, "namespace": city.namespace});
     [
         json!({
@@ -36,12 +36,12 @@ fn documents(city: &City) -> [Value; 2] {
     ]
 }
 
-async fn object(city: &City) -> anyhow::Result<Value> {
+pub async fn object(city: &City) -> anyhow::Result<Value> {
     kubectl::get(&city.namespace, "chainbackup", NAME).await?.context("there is no ChainBackup")
 }
 
 /// Everything that the conditions say.
-fn said(object: &Value) -> String {
+pub fn said(object: &Value) -> String {
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
     conditions
         .map(|one| format!("{} {}: {}", one["type"], one["status"], one["message"]))
@@ -50,7 +50,7 @@ fn said(object: &Value) -> String {
 }
 
 /// Waits until a condition is so; the object then.
-async fn holds(city: &City, kind: &str, status: &str) -> Value {
+pub async fn holds(city: &City, kind: &str, status: &str) -> Value {
     let look = async || {
         let object = object(city).await?;
         Ok(if condition(&object, kind).as_deref() == Some(status) { Ok(object) } else { Err(said(&object)) })
@@ -193,7 +193,7 @@ async fn what_makes_no_sense_is_refused_with_the_field() {
 }
 
 /// Asks for these validators' data anew; the object's name is the test's.
-async fn restore(city: &City, name: &str, validators: &[&str]) {
+pub async fn restore(city: &City, name: &str, validators: &[&str]) {
     let document = json!({
         "apiVersion": "citychain.dev/v1alpha1", "kind": "ChainRestore",
         "metadata": {"name": name, "namespace": city.namespace},
@@ -202,7 +202,7 @@ async fn restore(city: &City, name: &str, validators: &[&str]) {
     kubectl::apply(&document).await.unwrap();
 }
 
-async fn phase(city: &City, name: &str, phase: &str) -> Value {
+pub async fn phase(city: &City, name: &str, phase: &str) -> Value {
     let look = async || {
         let object = kubectl::get(&city.namespace, "chainrestore", name).await?.context("it is not there")?;
         Ok(if object["status"]["phase"] == phase { Ok(object) } else { Err(said(&object)) })
@@ -210,7 +210,7 @@ async fn phase(city: &City, name: &str, phase: &str) -> Value {
     until(&format!("{name} is {phase}"), Duration::from_secs(180), look).await.0
 }
 
-async fn claim(city: &City, validator: &str) -> Value {
+pub async fn claim(city: &City, validator: &str) -> Value {
     let name = format!("data-{}-{validator}-0", city.chain);
     kubectl::get(&city.namespace, "pvc", &name).await.unwrap().unwrap_or_default()
 }

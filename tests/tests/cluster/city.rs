@@ -174,10 +174,11 @@ impl City {
         format!("{}-{validator}-0", self.chain)
     }
 
-    /// Everything of it, volumes and keys included.
+    /// Everything of it: volumes, keys and backups.
     pub async fn removed(self) {
         let metadata = json!({"metadata": {"annotations": {
             "citychain.dev/confirm-deletion": self.chain, "citychain.dev/retention": "delete",
+            "citychain.dev/final-backup": "skip",
         }}});
         kubectl::patch(&self.namespace, "chain", &self.chain, &metadata).await.unwrap();
         kubectl::delete(&self.namespace, "chain", &self.chain).await.unwrap();
@@ -186,6 +187,8 @@ impl City {
             Ok(chain.map_or(Ok(()), |_| Err("still there".to_owned())))
         })
         .await;
+        let nothing_kept = json!({"metadata": {"annotations": {"citychain.dev/retention": "delete"}}});
+        kubectl::patch("default", "tenant", &self.tenant, &nothing_kept).await.unwrap();
         kubectl::delete("default", "tenant", &self.tenant).await.unwrap();
         until("the tenant's namespace is gone", Duration::from_secs(90), async || {
             let namespace = kubectl::get("default", "namespace", &self.namespace).await?;

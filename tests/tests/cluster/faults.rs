@@ -10,7 +10,7 @@ use crate::city::{City, sentences};
 use crate::kubectl::{self, kubectl};
 use crate::load::{Load, longest_pause, lost};
 use crate::measured;
-use crate::operators::{SYSTEM, leads, operators, pod_is_ready};
+use crate::operators::{OPERATOR, SYSTEM, leads, operators, pod_is_ready};
 use crate::wait::until;
 
 /// The validator that proposed the last block.
@@ -111,6 +111,42 @@ async fn when_the_leader_is_killed_the_other_replica_takes_over() {
     .await;
     measured::within("leading operator killed: the other leads", killed.elapsed(), Duration::from_secs(20));
     operators(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_upgrade_hands_the_lead_over_and_restarts_no_validator() {
+    let city = City::made("upgraded", 4).await;
+    let before = runs(&city).await.unwrap();
+    let first = until("somebody leads", Duration::from_secs(30), async || {
+        Ok(leads().await?.ok_or_else(|| "nobody".to_owned()))
+    })
+    .await
+    .0;
+    let asked = Instant::now();
+    kubectl::delete(SYSTEM, "pod", &first).await.unwrap();
+    until("another leads", Duration::from_secs(60), async || {
+        let now = leads().await?;
+        Ok(now.filter(|now| *now != first).ok_or_else(|| "not yet".to_owned()))
+    })
+    .await;
+    // Far below the Lease's length: it was given back.
+    measured::within("leading operator asked to end: the other leads", asked.elapsed(), Duration::from_secs(8));
+    let deployment = format!("deployment/{OPERATOR}");
+    kubectl(&["rollout", "restart", &deployment, "-n", SYSTEM], None).await.unwrap();
+    kubectl(&["rollout", "status", &deployment, "-n", SYSTEM, "--timeout=120s"], None).await.unwrap();
+    operators(2).await;
+    until("somebody leads", Duration::from_secs(30), async || Ok(leads().await?.ok_or_else(|| "nobody".to_owned())))
+        .await;
+    // The new leader acts: what is deleted now is its to mend.
+    let service = format!("{}-api", city.chain);
+    kubectl::delete(&city.namespace, "service", &service).await.unwrap();
+    until("the Service is back", Duration::from_secs(30), async || {
+        Ok(kubectl::get(&city.namespace, "service", &service).await?.map(drop).ok_or_else(|| "not there".to_owned()))
+    })
+    .await;
+    city.ready(4).await;
+    assert_eq!(runs(&city).await.unwrap(), before, "the same pods, and no container started again");
+    city.removed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use e2e::cluster::{kubectl, measured, operators, wait};
 mod backups;
 mod city;
 mod faults;
+mod keeping;
 mod life;
 mod load;
 mod refusals;

@@ -1,11 +1,13 @@
 //! What may be done now. Any number of harmless actions, in the order in which they must be carried out, and at most one that
 //! stops a validator or changes the voting set, last.
 //!
-//! Harmless are: making what is missing (keys, genesis, configuration, processes), reloading, checking. A wish that would cost
+//! Harmless are: making what is missing (keys, genesis, configuration, processes), reloading, checking; but not to tell peers that
+//! one whom the quorum needs shall be fenced ([`fence`]). A wish that would cost
 //! the quorum is not planned: it becomes a [`Action::Wait`] that carries the arithmetic.
 
 mod action;
 pub(crate) mod disrupt;
+mod fence;
 mod hibernate;
 pub(crate) mod turns;
 
@@ -35,7 +37,7 @@ pub fn next(plan: &Plan, observed: &Observed) -> Vec<Action> {
     }
     let situation = Situation::of(plan, observed);
     for node in &plan.nodes {
-        prepare(node, &observed.node(node.name), observed, &situation, &mut actions);
+        prepare((plan, node), &observed.node(node.name), observed, &situation, &mut actions);
     }
     self_check(plan, observed, &situation, &mut actions);
     rotation::prepare(plan, observed, &situation, &mut actions);
@@ -99,7 +101,7 @@ pub(crate) fn foreign_genesis(found: &str) -> Text {
 
 /// Everything harmless about one node.
 fn prepare(
-    node: &PlannedNode,
+    (plan, node): (&Plan, &PlannedNode),
     seen: &ObservedNode,
     observed: &Observed,
     situation: &Situation,
@@ -131,14 +133,16 @@ fn prepare(
         return;
     }
     let Some(config) = &node.config else { return };
-    if seen.config.on_disk != Some(config.hash) {
+    let keeps = seen.config.on_disk.is_some() && fence::keeps_addresses(plan, situation);
+    if seen.config.on_disk != Some(config.hash) && !keeps {
         actions.push(Action::WriteConfig { node: node.name, config: config.clone() });
     }
     match situation::outlook(node, seen, observed.now_ms) {
         Outlook::Up => {
             // Another version may not know the keys of this text; its restart brings the text as well.
             let same_version = seen.version.is_none_or(|version| version == node.version);
-            if seen.reachable && same_version && seen.config.loaded.is_some_and(|loaded| loaded != config.hash) {
+            let is_news = !keeps && seen.config.loaded.is_some_and(|loaded| loaded != config.hash);
+            if seen.reachable && same_version && is_news {
                 actions.push(Action::ReloadConfig { node: node.name });
             }
         }

@@ -7,6 +7,7 @@ use super::{
     super::{
         compare::{Verdict, judge},
         due::{Situation, Step, step},
+        farewell::Farewell,
         record::{Seen, record},
         status,
     },
@@ -41,6 +42,7 @@ fn done(runs: Vec<BackupRun>, hours: Option<u32>, ready: &[u8], asked: [Option<&
         elsewhere: None,
         asked_backup,
         asked_drill,
+        farewell: Farewell::None,
         now_ms: NOW,
     })
 }
@@ -98,6 +100,7 @@ fn one_job_at_a_time_and_none_that_holds_a_validators_volume() {
         validator: validator.map(|name| name.parse().unwrap()),
         answers: None,
         anchored_height: None,
+        final_of: None,
         started_ms: NOW,
         state: JobState::Active { waits: None },
     };
@@ -110,6 +113,7 @@ fn one_job_at_a_time_and_none_that_holds_a_validators_volume() {
             elsewhere,
             asked_backup: None,
             asked_drill: None,
+            farewell: Farewell::None,
             now_ms: NOW,
         })
     };
@@ -132,6 +136,7 @@ fn ended(task: Task, run: &str, report: Value) -> JobSeen {
         validator: Some("validator-1".parse().unwrap()),
         answers: Some("asked".to_owned()),
         anchored_height: Some(5),
+        final_of: None,
         started_ms: NOW - HOUR,
         state: JobState::Ended { at_ms: NOW, report: serde_json::from_value(report).unwrap() },
     }

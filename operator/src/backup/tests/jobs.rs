@@ -17,6 +17,7 @@ fn made(spec: Value, drill: bool) -> Job {
         image: "localhost/citychain/chain-node:0.1.0",
         pull_policy: "IfNotPresent",
         answers: Some((names::BACKUP_NOW, "please")),
+        final_of: None,
     };
     match drill {
         true => job::drill(&frame, "daily-drill-1".to_owned(), "daily-1", &[(5, "0a".repeat(32))]),

@@ -1,6 +1,7 @@
 //! A ChainBackup's life against an API server in memory, and the decisions as tables.
 
 mod decisions;
+mod farewells;
 mod jobs;
 mod passes;
 
@@ -77,6 +78,7 @@ fn run(name: &str, hours_ago: u64, validator: u8) -> BackupRun {
         failure: None,
         holds: Some(holds(9)),
         drill: None,
+        final_of: None,
     }
 }
 

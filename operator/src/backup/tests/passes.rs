@@ -3,34 +3,34 @@
 use super::*;
 use crate::mock::ApiServer;
 
-const BACKUP: &str = "/apis/citychain.dev/v1alpha1/namespaces/tenant-notary/chainbackups/daily";
-const CHAIN: &str = "/apis/citychain.dev/v1alpha1/namespaces/tenant-notary/chains/main";
-const RUN: &str = "daily-20261123t171500z";
+pub(super) const BACKUP: &str = "/apis/citychain.dev/v1alpha1/namespaces/tenant-notary/chainbackups/daily";
+pub(super) const CHAIN: &str = "/apis/citychain.dev/v1alpha1/namespaces/tenant-notary/chains/main";
+pub(super) const RUN: &str = "daily-20261123t171500z";
 
-fn path(kind: &str, name: &str) -> String {
+pub(super) fn path(kind: &str, name: &str) -> String {
     let group = if kind == "pods" { "/api/v1" } else { "/apis/batch/v1" };
     format!("{group}/namespaces/tenant-notary/{kind}/{name}")
 }
 
-fn server(spec: Value) -> ApiServer {
+pub(super) fn server(spec: Value) -> ApiServer {
     let server = ApiServer::default();
     server.put(BACKUP, backup_json(spec));
     server.put(CHAIN, chain_json(&[1, 2, 3, 4]));
     server
 }
 
-async fn pass(server: &ApiServer, now_ms: u64) -> anyhow::Result<Action> {
+pub(super) async fn pass(server: &ApiServer, now_ms: u64) -> anyhow::Result<Action> {
     let object: DynamicObject = serde_json::from_value(server.get(BACKUP).expect("the object")).unwrap();
     reconcile(&object, &fixtures::context(server), now_ms).await
 }
 
 /// Writes but events.
-fn writes(server: &ApiServer) -> Vec<String> {
+pub(super) fn writes(server: &ApiServer) -> Vec<String> {
     let all = server.writes().into_iter().filter(|write| !write.path.contains("events"));
     all.map(|write| format!("{} {}", write.method, write.path)).collect()
 }
 
-fn condition(server: &ApiServer, kind: &str) -> (String, String) {
+pub(super) fn condition(server: &ApiServer, kind: &str) -> (String, String) {
     let object = server.get(BACKUP).unwrap();
     let found = object["status"]["conditions"].as_array().unwrap().iter().find(|one| one["type"] == kind).cloned();
     let found = found.unwrap();
@@ -38,7 +38,7 @@ fn condition(server: &ApiServer, kind: &str) -> (String, String) {
 }
 
 /// The Job ends as Kubernetes would tell it, and its pod has said this.
-fn ends(server: &ApiServer, job: &str, words: &str) {
+pub(super) fn ends(server: &ApiServer, job: &str, words: &str) {
     let mut object = server.get(&path("jobs", job)).expect("the Job");
     let labels = object["metadata"]["labels"].clone();
     object["status"] = json!({"conditions": [{

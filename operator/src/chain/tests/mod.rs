@@ -1,8 +1,10 @@
 //! A chain's passes against an API server in memory and simulated nodes: what is made, what is never made twice, what is mended, and
 //! that a steady state writes nothing.
 
+mod leaving;
 mod rotation;
 mod simulated;
+mod volumes;
 
 use operator_api::{ChainStatus, ConditionStatus, conditions, reason};
 use serde_json::{Value, json};

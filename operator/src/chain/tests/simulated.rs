@@ -197,13 +197,14 @@ impl Cluster {
                     "state": {"running": {"startedAt": "2026-03-01T08:00:05Z"}},
                 }]},
             }));
-            self.server.put(
-                &format!("{CORE}/persistentvolumeclaims/data-main-{name}-0"),
-                json!({
+            let claim = format!("{CORE}/persistentvolumeclaims/data-main-{name}-0");
+            if self.server.get(&claim).is_none() {
+                let room = &stateful["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"];
+                self.server.put(&claim, json!({
                     "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"labels": metadata["labels"]},
-                    "spec": {"resources": {"requests": {"storage": "10Gi"}}},
-                }),
-            );
+                    "spec": {"storageClassName": "local", "resources": {"requests": room}}, "status": {"capacity": room},
+                }));
+            }
             let config = self.server.get(&format!("{CORE}/configmaps/main-{name}-config")).unwrap();
             let peer = |other: &chain_types::genesis::GenesisValidator| {
                 json!({
