@@ -32,15 +32,17 @@ pub async fn run(config: Config, pod: &str) -> anyhow::Result<()> {
         .context("the API server's address is not known; the operator runs in a pod, or with a kubeconfig")?;
     let namespace = config.operator_namespace.clone();
     let context = Context::new(client.clone(), config, pod)?;
-    let shutdown = CancellationToken::new();
+    // Serving ends last: while the lead is given back, admission is answered still.
+    let (shutdown, closing) = (CancellationToken::new(), CancellationToken::new());
     let election = Election::new(client, &namespace, pod);
-    let mut serving = tokio::spawn(serve::run(context.clone(), shutdown.clone()));
+    let mut serving = tokio::spawn(serve::run(context.clone(), closing.clone()));
     let ended = tokio::select! {
         served = &mut serving => served?.and_then(|()| anyhow::bail!("serving ended by itself")),
         led = lead(context, election, shutdown.clone()) => led,
         _ = ends_of_signals(&shutdown) => Ok(()),
     };
     shutdown.cancel();
+    closing.cancel();
     // Requests under way are answered; an idle connection of the API server is not waited for.
     let _ = tokio::time::timeout(Duration::from_secs(3), serving).await;
     ended
