@@ -270,16 +270,9 @@ impl Worker {
                 return false;
             }
         };
-        let asked = look.object.metadata.annotations.get(RESTART_PENDING).is_some_and(|value| value == "true");
         look.notes.pending_restart = upkeep::pending_restart(context, &look.place, plan, &memory.facts, children);
-        let to_mount = volumes::to_mount_anew(plan, &memory.facts, look.observed.now_ms);
-        for name in look.notes.pending_restart.iter().filter(|_| asked).chain(&to_mount) {
-            resync::mark_restart(&mut look.observed, *name);
-        }
         let resync = Resync::asked(&look.object, &memory.facts);
-        if let Some(resync) = &resync {
-            resync::mark_restart(&mut look.observed, resync.validator);
-        }
+        mark_restarts(plan, look, &memory.facts, resync.as_ref());
         memory.growth = look.notes.growth.clone();
         memory.pending_restart = look.notes.pending_restart.clone();
         if let (Some(genesis), None) = (look.foundation.genesis(), &memory.facts.genesis) {
@@ -368,6 +361,16 @@ impl Worker {
         }
         // A new version of the object wakes it.
         Ok(Again::After(READ_AGAIN_AFTER))
+    }
+}
+
+/// What only a cluster knows a reason to restart for: the plan gives each its turn.
+fn mark_restarts(plan: &Plan, look: &mut Look, facts: &Facts, resync: Option<&Resync>) {
+    let asked = look.object.metadata.annotations.get(RESTART_PENDING).is_some_and(|value| value == "true");
+    let pending = look.notes.pending_restart.iter().filter(|_| asked).copied();
+    let to_mount = volumes::to_mount_anew(plan, facts, look.observed.now_ms);
+    for name in pending.chain(to_mount).chain(resync.map(|resync| resync.validator)) {
+        resync::mark_restart(&mut look.observed, name);
     }
 }
 
