@@ -12,7 +12,7 @@ prepare() {
   "$ROOT/.make/setup" e2e
   use_toolchain || fail "缺少 Rust $RUST_WANTED：请先运行 make setup" "Rust $RUST_WANTED is missing: run make setup first"
   [ "$(id -u)" = 0 ] || fail "需要管理员权限：请以 root 运行（集群使用网络命名空间与 cgroup）" "administrator rights are needed: run it as root (the cluster uses network namespaces and cgroups)"
-  cd "$ROOT"
+  cd "$ROOT" || exit
   "$cluster" build
   eval "$("$cluster" env)"
   "$ROOT/.make/images"
