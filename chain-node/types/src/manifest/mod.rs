@@ -6,6 +6,7 @@
 //! refused when the file is read, with its line. What the modules offer is described once, in [`APP_MODULES`] and
 //! [`CHAIN_MODULES`]. Files stand in reading order; nothing here reads or writes a file.
 
+mod braces;
 mod ordered;
 mod references;
 

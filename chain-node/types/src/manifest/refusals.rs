@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::braces::names_in_braces;
 use super::faults::Fault;
 use crate::genesis::Text;
 use crate::outcome::Refusal;
@@ -163,7 +164,7 @@ impl Code {
     /// The names of the parameters that its sentences use.
     pub fn params(self) -> Vec<&'static str> {
         let (zh, en) = self.sentences();
-        let mut names: Vec<&str> = [zh, en].into_iter().flat_map(placeholders).collect();
+        let mut names: Vec<&str> = [zh, en].into_iter().flat_map(names_in_braces).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -174,10 +175,6 @@ impl Code {
         let params = params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Refusal { code: self.as_str().to_owned(), params }
     }
-}
-
-fn placeholders(template: &'static str) -> impl Iterator<Item = &'static str> {
-    template.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
 }
 
 /// Every code with its sentence templates, for help pages and translations.
@@ -199,7 +196,7 @@ pub fn sentence(refusal: &Refusal) -> Text {
     Text { zh: fill(zh, refusal, &fault.zh), en: fill(en, refusal, &fault.en) }
 }
 
-/// One pass, so that a parameter's value is never taken for a placeholder.
+/// One pass, so that a parameter's value is never taken for the name of another.
 fn fill(template: &str, refusal: &Refusal, fault: &str) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
@@ -227,7 +224,7 @@ mod tests {
         assert_eq!(refusals().len(), Code::ALL.len());
         for code in Code::ALL {
             let (zh, en) = code.sentences();
-            let (mut a, mut b): (Vec<_>, Vec<_>) = (placeholders(zh).collect(), placeholders(en).collect());
+            let (mut a, mut b): (Vec<_>, Vec<_>) = (names_in_braces(zh).collect(), names_in_braces(en).collect());
             a.sort_unstable();
             b.sort_unstable();
             assert_eq!(a, b, "{}", code.as_str());

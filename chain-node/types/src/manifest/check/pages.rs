@@ -1,6 +1,7 @@
 //! Pages: every field, state, role and call that they name must exist.
 
 use super::Faults;
+use crate::manifest::braces::names_in_braces;
 use crate::manifest::chain_part::{ChainPart, Instance};
 use crate::manifest::fields::FieldType;
 use crate::manifest::modules::{KindSpec, module_spec};
@@ -181,13 +182,13 @@ fn labels(chain: &ChainPart, page: &LabelsPage, path: &str, faults: &mut Faults)
         "must lie between 20 and 100 mm",
     );
     if let Some(records) = records {
-        placeholders(&page.qr, &records, format!("{path}.qr"), faults);
+        require_one_field(&page.qr, &records, format!("{path}.qr"), faults);
     }
 }
 
-/// The fields in braces of an address.
-fn placeholders(address: &str, records: &Records<'_>, path: String, faults: &mut Faults) {
-    let names: Vec<&str> = address.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(n, _)| n)).collect();
+/// An address holds one field in braces, which the records have.
+fn require_one_field(address: &str, records: &Records<'_>, path: String, faults: &mut Faults) {
+    let names: Vec<&str> = names_in_braces(address).collect();
     faults.require(names.len() == 1, &path, "须有且只有一个 {字段}", "there must be exactly one {field}");
     names.iter().for_each(|name| records.require_field(name, path.clone(), faults));
 }
@@ -195,7 +196,7 @@ fn placeholders(address: &str, records: &Records<'_>, path: String, faults: &mut
 fn public(chain: &ChainPart, page: &PublicPage, path: &str, faults: &mut Faults) {
     let Some(records) = Records::find(chain, &page.of, &format!("{path}.of"), faults) else { return };
     faults.require(page.route.starts_with('/'), format!("{path}.route"), "须以 / 开头", "must begin with /");
-    placeholders(&page.route, &records, format!("{path}.route"), faults);
+    require_one_field(&page.route, &records, format!("{path}.route"), faults);
     if !page.aliases.is_empty() {
         faults.add(
             format!("{path}.aliases"),
