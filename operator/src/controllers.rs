@@ -9,7 +9,7 @@ use futures::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{backup, chain, context::Shared, founding, restore, tenant};
+use crate::{backup, chain, context::Shared, founding, objects::is_conflict, restore, tenant};
 
 /// Runs every controller.
 pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -21,6 +21,15 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
         founding::run(context, shutdown).boxed(),
     ];
     try_join_all(controllers).await.map(|_| ())
+}
+
+/// What a pass failed of, for counting.
+pub fn what_failed(error: &anyhow::Error) -> &'static str {
+    match error.downcast_ref::<kube::Error>() {
+        Some(error) if is_conflict(error) => "conflict",
+        Some(_) => "api-server",
+        None => "other",
+    }
 }
 
 /// Goes along with a controller until it ends. What a pass could not do is logged; the controller tries it again.

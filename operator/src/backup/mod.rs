@@ -112,12 +112,11 @@ pub struct Error(#[from] anyhow::Error);
 async fn timed(object: Arc<DynamicObject>, context: Shared) -> Result<Action, Error> {
     let began = Instant::now();
     let result = reconcile(&object, &context, now_ms()).await;
-    let label = |error: &anyhow::Error| match error.downcast_ref::<kube::Error>() {
-        Some(error) if objects::is_conflict(error) => "conflict",
-        Some(_) => "api-server",
-        None => "other",
-    };
-    context.metrics.reconciled(ChainBackupSpec::KIND, began.elapsed(), result.as_ref().map(|_| ()).map_err(label));
+    context.metrics.reconciled(
+        ChainBackupSpec::KIND,
+        began.elapsed(),
+        result.as_ref().map(|_| ()).map_err(controllers::what_failed),
+    );
     Ok(result?)
 }
 
@@ -181,9 +180,10 @@ impl Pass<'_> {
         let mut active = self.found.jobs.iter().find(|job| job.is_active()).or(unfinished.map(|(job, _)| job));
         let paused = self.backup.metadata.annotations.get(names::PAUSE).is_some_and(|value| value == "true");
         let situation = self.situation(&recorded, active);
-        let (due, is_gone) = (due::due(&situation), situation.farewell == Farewell::Gone);
+        let (due, farewell) = (due::due(&situation), situation.farewell);
+        let is_gone = farewell == Farewell::Gone;
         let step = if paused { due::Step::Nothing } else { due::step(&situation) };
-        let begun = self.act(&step, &recorded).await;
+        let begun = self.act(&step, &recorded, farewell).await;
         if let due::Step::Abort { job, .. } = &step {
             // Not its fault: another is begun at once, of a validator that is well.
             recorded.runs.retain(|run| run.name != *job);
@@ -232,7 +232,7 @@ impl Pass<'_> {
         }
     }
 
-    async fn act(&self, step: &due::Step, recorded: &ChainBackupStatus) -> anyhow::Result<()> {
+    async fn act(&self, step: &due::Step, recorded: &ChainBackupStatus, farewell: Farewell<'_>) -> anyhow::Result<()> {
         match step {
             due::Step::Nothing | due::Step::Wait { .. } => Ok(()),
             due::Step::Abort { job, why } => {
@@ -244,7 +244,7 @@ impl Pass<'_> {
             due::Step::Backup { validator } => {
                 let run = job::name(self.backup.name(), Task::Backup, self.now_ms);
                 let proven = newest_proven(&recorded.runs).map(|run| run.name.as_str());
-                let final_of = match farewell(self.found.chain.as_ref(), true, &recorded.runs) {
+                let final_of = match farewell {
                     Farewell::Owed { chain } => Some(chain),
                     Farewell::None | Farewell::Given | Farewell::Gone => None,
                 };

@@ -88,9 +88,8 @@ impl Hands<'_> {
                 self.change_set(&change).await
             }
             Action::VoteOut { node, .. } => {
-                let set = self.voting_keys.clone();
-                let change =
-                    self.keys.leaving(*node, self.founded, &set).context("a validator that leaves has a key")?;
+                let change = self.keys.leaving(*node, self.founded, &self.voting_keys);
+                let change = change.context("a validator that leaves has a key")?;
                 self.change_set(&change).await
             }
             Action::Rotate { validator, keys, .. } => {

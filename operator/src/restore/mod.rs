@@ -60,12 +60,11 @@ pub struct Error(#[from] anyhow::Error);
 async fn timed(object: Arc<DynamicObject>, context: Shared) -> Result<Action, Error> {
     let began = Instant::now();
     let result = reconcile(&object, &context, now_ms()).await;
-    let label = |error: &anyhow::Error| match error.downcast_ref::<kube::Error>() {
-        Some(error) if objects::is_conflict(error) => "conflict",
-        Some(_) => "api-server",
-        None => "other",
-    };
-    context.metrics.reconciled(ChainRestoreSpec::KIND, began.elapsed(), result.as_ref().map(|_| ()).map_err(label));
+    context.metrics.reconciled(
+        ChainRestoreSpec::KIND,
+        began.elapsed(),
+        result.as_ref().map(|_| ()).map_err(controllers::what_failed),
+    );
     Ok(result?)
 }
 

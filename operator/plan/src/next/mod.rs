@@ -36,8 +36,9 @@ pub fn next(plan: &Plan, observed: &Observed) -> Vec<Action> {
         return actions;
     }
     let situation = Situation::of(plan, observed);
+    let keeps_addresses = fence::keeps_addresses(plan, &situation);
     for node in &plan.nodes {
-        prepare((plan, node), &observed.node(node.name), observed, &situation, &mut actions);
+        prepare(node, keeps_addresses, observed, &situation, &mut actions);
     }
     self_check(plan, observed, &situation, &mut actions);
     rotation::prepare(plan, observed, &situation, &mut actions);
@@ -99,14 +100,15 @@ pub(crate) fn foreign_genesis(found: &str) -> Text {
     )
 }
 
-/// Everything harmless about one node.
+/// Everything harmless about one node. `keeps_addresses`: see [`fence`].
 fn prepare(
-    (plan, node): (&Plan, &PlannedNode),
-    seen: &ObservedNode,
+    node: &PlannedNode,
+    keeps_addresses: bool,
     observed: &Observed,
     situation: &Situation,
     actions: &mut Vec<Action>,
 ) {
+    let seen = &observed.node(node.name);
     match node.keys {
         KeyState::Missing => {
             actions.push(Action::CreateNodeKeys { node: node.name, organisation: node.organisation.clone() });
@@ -133,7 +135,7 @@ fn prepare(
         return;
     }
     let Some(config) = &node.config else { return };
-    let keeps = seen.config.on_disk.is_some() && fence::keeps_addresses(plan, situation);
+    let keeps = keeps_addresses && seen.config.on_disk.is_some();
     if seen.config.on_disk != Some(config.hash) && !keeps {
         actions.push(Action::WriteConfig { node: node.name, config: config.clone() });
     }

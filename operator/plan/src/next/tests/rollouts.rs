@@ -1,14 +1,20 @@
 //! Versions and settings that reach every validator without the chain noticing.
 
+use std::ops::RangeInclusive;
+
 use super::*;
+
+/// A healthy chain of so many validators that goes from 0.1.0 to 0.2.0; these have the old version still.
+fn rolling(of: u32, old: RangeInclusive<u32>) -> (Plan, Observed) {
+    let plan = changed(&spec(of), &ChainSpec { version: version("0.2.0"), ..spec(of) });
+    let mut observed = healthy(&plan);
+    old.for_each(|number| seen(&mut observed, number).version = Some(version("0.1.0")));
+    (plan, observed)
+}
 
 #[test]
 fn a_version_is_rolled_out_one_by_one_leader_last() {
-    let plan = changed(&spec(4), &ChainSpec { version: version("0.2.0"), ..spec(4) });
-    let mut observed = healthy(&plan);
-    for number in 1..=4 {
-        seen(&mut observed, number).version = Some(version("0.1.0"));
-    }
+    let (plan, mut observed) = rolling(4, 1..=4);
     observed.leader = Some(v(2));
     let mut order = Vec::new();
     for _ in 0..4 {
@@ -28,11 +34,7 @@ fn a_version_is_rolled_out_one_by_one_leader_last() {
 
 #[test]
 fn a_rollout_goes_on_when_the_last_one_is_ready_and_heals_one_that_is_not() {
-    let plan = changed(&spec(4), &ChainSpec { version: version("0.2.0"), ..spec(4) });
-    let mut observed = healthy(&plan);
-    for number in 2..=4 {
-        seen(&mut observed, number).version = Some(version("0.1.0"));
-    }
+    let (plan, mut observed) = rolling(4, 2..=4);
     seen(&mut observed, 1).is_awaited = true;
     assert_eq!(
         told(&plan, &observed),
@@ -50,11 +52,7 @@ fn a_rollout_goes_on_when_the_last_one_is_ready_and_heals_one_that_is_not() {
 
 #[test]
 fn a_rollout_stops_where_one_does_not_come_back() {
-    let plan = changed(&spec(7), &ChainSpec { version: version("0.2.0"), ..spec(7) });
-    let mut observed = healthy(&plan);
-    for number in 2..=7 {
-        seen(&mut observed, number).version = Some(version("0.1.0"));
-    }
+    let (plan, mut observed) = rolling(7, 2..=7);
     kill(&mut observed, 1, 100, 3);
     assert_eq!(
         told(&plan, &observed),
@@ -67,11 +65,7 @@ fn a_rollout_stops_where_one_does_not_come_back() {
 
 #[test]
 fn one_that_cannot_vote_gets_the_new_version_first() {
-    let plan = changed(&spec(4), &ChainSpec { version: version("0.2.0"), ..spec(4) });
-    let mut observed = healthy(&plan);
-    for number in 1..=4 {
-        seen(&mut observed, number).version = Some(version("0.1.0"));
-    }
+    let (plan, mut observed) = rolling(4, 1..=4);
     seen(&mut observed, 4).caught_up = false;
     let [Action::Restart { node, .. }] = &disruptions(&plan, &observed)[..] else { panic!("one restart") };
     assert_eq!(*node, v(4));
