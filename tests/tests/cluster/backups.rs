@@ -75,23 +75,15 @@ async fn tables(city: &City, run: &str) -> PathBuf {
 async fn a_backup_is_proven_by_a_drill_and_a_flipped_byte_is_named() {
     let city = City::made("saved", 4).await;
     let load = Load::start(&city).await;
-    until("blocks come", Duration::from_secs(20), async || {
-        let height = city.client().await?.status().await?.height;
-        Ok(if height > 5 { Ok(()) } else { Err(format!("height {height}")) })
-    })
-    .await;
+    city.blocks(5).await;
     let begun = Instant::now();
     for document in documents(&city) {
         kubectl::apply(&document).await.unwrap();
     }
     let made = holds(&city, "Ready", "True").await;
-    measured::row(
-        "backup under load: applied → in the destination",
-        &format!("{:.1} s", begun.elapsed().as_secs_f64()),
-        "",
-    );
+    measured::took("backup under load: applied → in the destination", begun.elapsed());
     let proven = holds(&city, "BackupProven", "True").await;
-    measured::row("drill: applied → backup proven", &format!("{:.1} s", begun.elapsed().as_secs_f64()), "");
+    measured::took("drill: applied → backup proven", begun.elapsed());
     let holds_height = &made["status"]["runs"][0]["holds"];
     measured::row("backup: height, bytes", &format!("{}, {}", holds_height["height"], holds_height["bytes"]), "");
     assert_eq!(proven["status"]["runs"][0]["drill"]["validators"], 4);
@@ -219,21 +211,13 @@ pub async fn claim(city: &City, validator: &str) -> Value {
 async fn a_validator_gets_its_data_anew_and_three_of_four_never_do() {
     let city = City::made("resynced", 4).await;
     let load = Load::start(&city).await;
-    until("blocks come", Duration::from_secs(20), async || {
-        let height = city.client().await?.status().await?.height;
-        Ok(if height > 20 { Ok(()) } else { Err(format!("height {height}")) })
-    })
-    .await;
+    city.blocks(20).await;
     let watch = Watch::start(&city).await;
     let before = claim(&city, "validator-2").await["metadata"]["uid"].clone();
     let begun = Instant::now();
     restore(&city, "second", &["validator-2"]).await;
     phase(&city, "second", "Done").await;
-    measured::row(
-        "validator's volume thrown away under load: it votes again",
-        &format!("{:.1} s", begun.elapsed().as_secs_f64()),
-        "",
-    );
+    measured::took("validator's volume thrown away under load: it votes again", begun.elapsed());
     assert_ne!(claim(&city, "validator-2").await["metadata"]["uid"], before);
     measured::exactly("volume thrown away: validators down at once, at most", watch.most_down().await, 1);
     let acknowledged = load.finish().await;
@@ -265,11 +249,7 @@ async fn damaged(city: &City) {
     let begun = Instant::now();
     restore(city, "third", &["validator-3"]).await;
     phase(city, "third", "Done").await;
-    measured::row(
-        "validator with a damaged store: it votes again",
-        &format!("{:.1} s", begun.elapsed().as_secs_f64()),
-        "",
-    );
+    measured::took("validator with a damaged store: it votes again", begun.elapsed());
     city.ready(4).await;
     city.agree().await;
 }

@@ -170,6 +170,16 @@ impl City {
         until("all roots are equal", Duration::from_secs(60), look).await.0
     }
 
+    /// Waits for so many more blocks, which takes transactions.
+    pub async fn blocks(&self, more: u64) {
+        let before = self.client().await.unwrap().status().await.unwrap().height;
+        until("blocks come", Duration::from_secs(60), async || {
+            let height = self.client().await?.status().await?.height;
+            Ok(if height >= before + more { Ok(()) } else { Err(format!("height {height}")) })
+        })
+        .await;
+    }
+
     pub fn pod(&self, validator: &str) -> String {
         format!("{}-{validator}-0", self.chain)
     }

@@ -16,26 +16,16 @@ use crate::wait::{Look, until};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// So many more blocks are made, which takes transactions.
-async fn blocks(city: &City, more: u64) {
-    let before = city.client().await.unwrap().status().await.unwrap().height;
-    until("blocks come", Duration::from_secs(60), async || {
-        let height = city.client().await?.status().await?.height;
-        Ok(if height >= before + more { Ok(()) } else { Err(format!("height {height}")) })
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_chain_is_backed_up_a_last_time_and_goes_on_when_it_is_applied_again() {
     let city = City::made("kept", 4).await;
     let load = Load::start(&city).await;
-    blocks(&city, 5).await;
+    city.blocks(5).await;
     for document in documents(&city) {
         kubectl::apply(&document).await.unwrap();
     }
     holds(&city, "Ready", "True").await;
-    blocks(&city, 5).await;
+    city.blocks(5).await;
     let acknowledged = load.finish().await;
     let head = city.agree().await;
     let before = city.object().await.unwrap();
@@ -70,8 +60,7 @@ async fn a_deleted_chain_is_backed_up_a_last_time_and_goes_on_when_it_is_applied
     let begun = Instant::now();
     city.apply(4).await.unwrap();
     city.ready(4).await;
-    let again = format!("{:.1} s", begun.elapsed().as_secs_f64());
-    measured::row("deleted chain applied again: all four validators ready", &again, "");
+    measured::took("deleted chain applied again: all four validators ready", begun.elapsed());
     let after = city.object().await.unwrap();
     assert_eq!(after["status"]["fingerprint"], before["status"]["fingerprint"], "it is the same chain");
     assert_ne!(after["metadata"]["uid"], before["metadata"]["uid"]);
@@ -113,11 +102,11 @@ async fn copy(city: &City, validator: &str) -> Value {
 async fn a_fenced_validator_stays_out_with_every_copy_of_it_until_it_is_let_in() {
     let city = City::made("fenced", 4).await;
     let load = Load::start(&city).await;
-    blocks(&city, 5).await;
+    city.blocks(5).await;
     let begun = Instant::now();
     city.change(json!({"validatorStates": {"validator-2": "fenced"}})).await.unwrap();
     until("its pod is gone", PATIENCE, async || is_off(&city, "validator-2").await).await;
-    measured::row("fenced under load: its pod is gone", &format!("{:.1} s", begun.elapsed().as_secs_f64()), "");
+    measured::took("fenced under load: its pod is gone", begun.elapsed());
     let refusal = city.change(json!({"validatorStates": {"validator-3": "fenced"}})).await.unwrap_err().to_string();
     assert!(refusal.contains("quorum 3: only 2 should run"), "{refusal}");
     // By hand it does not come back either.
@@ -130,14 +119,14 @@ async fn a_fenced_validator_stays_out_with_every_copy_of_it_until_it_is_let_in()
     let client = Client::new(vec![url], fingerprint, Some(city.token.clone())).unwrap();
     let look = async || Ok(Ok(client.status().await?));
     until("the copy answers", PATIENCE, look).await;
-    blocks(&city, 30).await;
+    city.blocks(30).await;
     let status = client.status().await.unwrap();
     measured::exactly("fenced: blocks that a copy with its keys has got", status.height as usize, 0);
     kubectl(&["delete", "pod", "copy", "-n", &city.namespace, "--wait=true"], None).await.unwrap();
     let begun = Instant::now();
     city.change(json!({"validatorStates": {"validator-2": null}})).await.unwrap();
     city.ready(4).await;
-    measured::row("let in again: it votes", &format!("{:.1} s", begun.elapsed().as_secs_f64()), "");
+    measured::took("let in again: it votes", begun.elapsed());
     let acknowledged = load.finish().await;
     measured::exactly("fenced and let in: acknowledged transactions lost", lost(&city, &acknowledged).await, 0);
     city.removed().await;
@@ -172,11 +161,7 @@ async fn volumes_that_cannot_grow_are_told_and_a_new_one_has_the_new_size() {
     let begun = Instant::now();
     restore(&city, "larger", &["validator-2"]).await;
     phase(&city, "larger", "Done").await;
-    measured::row(
-        "a larger volume in place of one: it votes again",
-        &format!("{:.1} s", begun.elapsed().as_secs_f64()),
-        "",
-    );
+    measured::took("a larger volume in place of one: it votes again", begun.elapsed());
     assert_eq!((room(&city, "validator-2").await, room(&city, "validator-1").await), ("2Gi".into(), "1Gi".into()));
     city.ready(4).await;
     until("the others are left", PATIENCE, async || {

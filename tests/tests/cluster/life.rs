@@ -61,7 +61,7 @@ async fn two_documents_become_a_chain_that_columns_and_conditions_describe() {
     kubectl(&["wait", "--for=condition=Ready", "chain", &city.chain, "-n", &city.namespace, "--timeout=60s"], None)
         .await
         .unwrap();
-    measured::row("chain applied: Ready", &format!("{:.1} s", applied.elapsed().as_secs_f64()), "");
+    measured::took("chain applied: Ready", applied.elapsed());
     city.ready(4).await;
     let table = kubectl(&["get", "chains", "-n", &city.namespace], None).await.unwrap();
     let head: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
@@ -107,7 +107,7 @@ async fn a_chain_grows_and_shrinks_one_validator_at_a_time() {
     let begun = Instant::now();
     city.change(json!({"validators": {"count": 5}})).await.unwrap();
     city.ready(5).await;
-    measured::row("4 → 5 validators under load", &format!("{:.1} s", begun.elapsed().as_secs_f64()), "");
+    measured::took("4 → 5 validators under load", begun.elapsed());
     let begun = Instant::now();
     city.change(json!({"validators": {"count": 4}})).await.unwrap();
     city.ready(4).await;
@@ -116,7 +116,7 @@ async fn a_chain_grows_and_shrinks_one_validator_at_a_time() {
         Ok(if pods.len() == 4 { Ok(()) } else { Err(format!("{} pods", pods.len())) })
     })
     .await;
-    measured::row("5 → 4 validators under load", &format!("{:.1} s", begun.elapsed().as_secs_f64()), "");
+    measured::took("5 → 4 validators under load", begun.elapsed());
     let acknowledged = load.finish().await;
     measured::exactly("grown and shrunk: acknowledged transactions lost", lost(&city, &acknowledged).await, 0);
     city.removed().await;
@@ -143,11 +143,7 @@ async fn a_version_is_rolled_out_one_validator_at_a_time() {
         })
     })
     .await;
-    measured::row(
-        &format!("version {VERSION} → {next} on four validators under load"),
-        &format!("{:.1} s", begun.elapsed().as_secs_f64()),
-        "",
-    );
+    measured::took(&format!("version {VERSION} → {next} on four validators under load"), begun.elapsed());
     measured::exactly("rolling: validators down at once, at most", watch.most_down().await, 1);
     let acknowledged = load.finish().await;
     measured::within(
@@ -163,11 +159,7 @@ async fn a_version_is_rolled_out_one_validator_at_a_time() {
 async fn a_chain_sleeps_and_wakes_with_the_same_head() {
     let city = City::made("sleeping", 4).await;
     let load = Load::start(&city).await;
-    until("some blocks", Duration::from_secs(30), async || {
-        let height = city.client().await?.status().await?.height;
-        Ok(if height > 10 { Ok(()) } else { Err(format!("height {height}")) })
-    })
-    .await;
+    city.blocks(10).await;
     let acknowledged = load.finish().await;
     let head = city.agree().await;
     city.change(json!({"state": "hibernated"})).await.unwrap();
@@ -179,7 +171,7 @@ async fn a_chain_sleeps_and_wakes_with_the_same_head() {
     let begun = Instant::now();
     city.change(json!({"state": "running"})).await.unwrap();
     city.ready(4).await;
-    measured::row("woken: all four validators ready", &format!("{:.1} s", begun.elapsed().as_secs_f64()), "");
+    measured::took("woken: all four validators ready", begun.elapsed());
     let woken = city.agree().await;
     assert!(woken.height >= head.height, "{} is below {}", woken.height, head.height);
     let block = city.client().await.unwrap().block(head.height).await.unwrap();
@@ -201,7 +193,7 @@ async fn nodes_are_drained_one_after_another() {
         drained.unwrap();
         city.ready(4).await;
     }
-    measured::row("four nodes drained under load", &format!("{:.1} s", begun.elapsed().as_secs_f64()), "");
+    measured::took("four nodes drained under load", begun.elapsed());
     let acknowledged = load.finish().await;
     measured::exactly("drained: acknowledged transactions lost", lost(&city, &acknowledged).await, 0);
     city.removed().await;

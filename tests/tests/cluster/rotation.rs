@@ -63,7 +63,7 @@ async fn all_validators_get_new_keys_under_load_and_the_operator_is_killed_meanw
         Ok(if left != "all" { Ok(()) } else { Err(sentences(&city.status().await?)) })
     })
     .await;
-    measured::row("first of four validators has new keys", &format!("{:.1} s", begun.elapsed().as_secs_f64()), "");
+    measured::took("first of four validators has new keys", begun.elapsed());
     let first = leads().await.unwrap().expect("somebody leads");
     kubectl(&["delete", "pod", &first, "-n", SYSTEM, "--grace-period=0", "--force"], None).await.unwrap();
     until("nobody is left to get new keys", Duration::from_secs(400), async || {
@@ -80,11 +80,7 @@ async fn all_validators_get_new_keys_under_load_and_the_operator_is_killed_meanw
         Ok(if !waits && stays == 0 { Ok(()) } else { Err(format!("{stays} old ones are there")) })
     })
     .await;
-    measured::row(
-        "new keys for four validators under load, operator killed",
-        &format!("{:.1} s", took.as_secs_f64()),
-        "",
-    );
+    measured::took("new keys for four validators under load, operator killed", took);
     measured::exactly("new keys: validators down at once, at most", watch.most_down().await, 1);
     let acknowledged = load.finish().await;
     measured::within(

@@ -85,11 +85,7 @@ async fn found(leader: &Replica) {
     let applied = Instant::now();
     kubectl::apply(&list((0..CHAINS).map(chain))).await.unwrap();
     until("every chain is well", Duration::from_secs(1_800), async || leader.all_chains_are_well().await).await;
-    measured::row(
-        &format!("{CHAINS} chains × {VALIDATORS} validators applied: all well"),
-        &format!("{:.0} s", applied.elapsed().as_secs_f64()),
-        "",
-    );
+    measured::took(&format!("{CHAINS} chains × {VALIDATORS} validators applied: all well"), applied.elapsed());
 }
 
 /// Waits until a few seconds pass without a write, then counts those of a minute.
