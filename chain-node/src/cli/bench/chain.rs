@@ -1,11 +1,13 @@
 //! A chain to measure: made by `init`, run by this same program, as separate processes.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use chain_client::Client;
 use chain_types::api::Status;
 use chain_types::crypto::SigningKey;
 use chain_types::{Fingerprint, Genesis};
@@ -22,7 +24,11 @@ pub struct Chain {
     home: PathBuf,
     /// Of the loopback addresses: 127.NET.1.n.
     net: u8,
-    children: Vec<Child>,
+    children: Mutex<Vec<Child>>,
+    /// The first so many are asked and counted.
+    asked: AtomicUsize,
+    /// From an empty folder until every validator had a block and all its peers.
+    pub founded_in: Duration,
     pub fingerprint: Fingerprint,
     pub administrator: SigningKey,
     pub token: String,
@@ -34,7 +40,7 @@ pub struct Chain {
 
 impl Drop for Chain {
     fn drop(&mut self) {
-        for child in &mut self.children {
+        for child in self.children.get_mut().unwrap_or_else(PoisonError::into_inner) {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -44,24 +50,22 @@ impl Drop for Chain {
 impl Chain {
     /// With `keep_blocks`, every validator but the first drops older blocks as it goes.
     pub async fn start(dir: &Path, (net, validators): (u8, u8), keep_blocks: Option<u64>) -> anyhow::Result<Self> {
-        let home = dir.join("chain");
+        let (home, begun) = (dir.join("chain"), Instant::now());
         Init::for_measuring(home.clone(), validators, net).run_quietly()?;
         let genesis: Genesis = serde_json::from_str(&std::fs::read_to_string(home.join("genesis.json"))?)?;
-        let program = std::env::current_exe()?;
         let mut children = Vec::new();
         for n in 1..=validators {
             let dir = home.join(format!("validators/validator-{n}"));
             if let Some(keep) = keep_blocks.filter(|_| n > 1) {
                 set_retention(&dir.join("node.toml"), keep)?;
             }
-            let log = std::fs::File::create(dir.join("log.txt"))?;
-            let mut command = Command::new(&program);
-            command.arg("run").arg("--config").arg(dir.join("node.toml"));
-            children.push(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?);
+            children.push(spawn(&dir)?);
         }
         let mut chain = Self {
             net,
-            children,
+            asked: AtomicUsize::new(children.len()),
+            children: Mutex::new(children),
+            founded_in: Duration::ZERO,
             fingerprint: genesis.fingerprint(),
             administrator: load_key(&home.join("administrator.key"))?,
             token: std::fs::read_to_string(home.join("token"))?.trim().to_owned(),
@@ -71,11 +75,33 @@ impl Chain {
             home,
         };
         chain.wait_ready().await?;
+        chain.founded_in = begun.elapsed();
         Ok(chain)
     }
 
+    /// Validators that are asked.
     pub fn size(&self) -> usize {
-        self.children.len()
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The last validator is asked nothing from now on, and counts no more; its number.
+    pub fn spare_last(&self) -> usize {
+        self.asked.fetch_sub(1, Ordering::Relaxed) - 1
+    }
+
+    pub fn kill(&self, n: usize) -> anyhow::Result<()> {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = children.get_mut(n).context("no such validator")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    pub fn start_again(&self, n: usize) -> anyhow::Result<()> {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = children.get_mut(n).context("no such validator")?;
+        *child = spawn(&self.home.join(format!("validators/validator-{}", n + 1)))?;
+        Ok(())
     }
 
     /// A number that was not given before: salts and keys are made of it.
@@ -85,15 +111,24 @@ impl Chain {
 
     /// Address of a validator's API, by turn.
     pub fn api(&self, n: usize) -> String {
-        format!("http://127.{}.1.{}:8080", self.net, n % self.size() + 1)
+        self.api_of(n % self.size())
     }
 
-    async fn wait_ready(&mut self) -> anyhow::Result<()> {
+    fn api_of(&self, n: usize) -> String {
+        format!("http://127.{}.1.{}:8080", self.net, n + 1)
+    }
+
+    /// A client of the validators that are asked.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        let urls = (0..self.size()).map(|n| self.api(n).parse()).collect::<Result<_, _>>()?;
+        Ok(Client::new(urls, self.fingerprint, Some(self.token.clone()))?)
+    }
+
+    async fn wait_ready(&self) -> anyhow::Result<()> {
         let start = Instant::now();
         for n in 0..self.size() {
             while !self.is_ready(n).await {
-                let child = self.children.get_mut(n).context("no such validator")?;
-                if let Some(status) = child.try_wait()? {
+                if let Some(status) = self.ended(n)? {
                     let log = self.home.join(format!("validators/validator-{}/log.txt", n + 1));
                     let said = std::fs::read_to_string(log).unwrap_or_default();
                     let last = said.lines().last().unwrap_or_default().to_owned();
@@ -111,6 +146,11 @@ impl Chain {
         Ok(())
     }
 
+    fn ended(&self, n: usize) -> anyhow::Result<Option<ExitStatus>> {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(children.get_mut(n).context("no such validator")?.try_wait()?)
+    }
+
     async fn is_ready(&self, n: usize) -> bool {
         self.status(n).await.is_ok_and(|s| {
             // Another chain may have these addresses.
@@ -118,8 +158,9 @@ impl Chain {
         })
     }
 
+    /// Of this very validator, asked or not.
     pub async fn status(&self, n: usize) -> anyhow::Result<Status> {
-        Ok(self.http.get(format!("{}/status", self.api(n))).send().await?.error_for_status()?.json().await?)
+        Ok(self.http.get(format!("{}/status", self.api_of(n))).send().await?.error_for_status()?.json().await?)
     }
 
     /// A validator's metrics, as text.
@@ -129,7 +170,14 @@ impl Chain {
     }
 
     pub fn pid(&self, n: usize) -> anyhow::Result<u32> {
-        Ok(self.children.get(n).context("no such validator")?.id())
+        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(children.get(n).context("no such validator")?.id())
+    }
+
+    /// Of the validators that are asked.
+    fn pids(&self) -> Vec<u32> {
+        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.iter().take(self.size()).map(Child::id).collect()
     }
 
     /// Until no validator has anything left to commit.
@@ -165,17 +213,25 @@ impl Chain {
 
     /// Of the validator that has most.
     pub fn memory_mb(&self) -> anyhow::Result<f64> {
-        self.children.iter().map(|c| rss_mb(c.id())).try_fold(0.0, |largest, mb| Ok(f64::max(largest, mb?)))
+        self.pids().into_iter().map(rss_mb).try_fold(0.0, |largest, mb| Ok(f64::max(largest, mb?)))
     }
 
     /// Processor time of all validators so far.
     pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        self.children.iter().map(|c| cpu_seconds(c.id())).sum()
+        self.pids().into_iter().map(cpu_seconds).sum()
     }
 
     pub fn disk_bytes(&self, n: usize) -> anyhow::Result<f64> {
         folder_bytes(&self.home.join(format!("validators/validator-{}", n + 1))).map(|bytes| bytes as f64)
     }
+}
+
+/// Runs the validator of a folder, its log added to the folder's.
+fn spawn(dir: &Path) -> anyhow::Result<Child> {
+    let log = std::fs::File::options().create(true).append(true).open(dir.join("log.txt"))?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("run").arg("--config").arg(dir.join("node.toml"));
+    Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?)
 }
 
 fn set_retention(path: &Path, keep_blocks: u64) -> anyhow::Result<()> {

@@ -72,7 +72,7 @@ fn call(chain: &Chain, salt: u64, instance: &str, method: &str, args: Value) -> 
 }
 
 /// Binds a fresh account: one state record, one log entry.
-fn bind(chain: &Chain, signer: &SigningKey) -> anyhow::Result<Transaction> {
+pub fn bind(chain: &Chain, signer: &SigningKey) -> anyhow::Result<Transaction> {
     let n = chain.unique();
     bind_key(chain, signer, n, key_of(n).public())
 }
@@ -117,7 +117,7 @@ pub fn batch_body<'a>(txs: impl ExactSizeIterator<Item = &'a Transaction>) -> Ve
 }
 
 /// Sends one transaction and gives what the node says of it; waits out "try again later".
-async fn submit(chain: &Chain, node: usize, tx: &Transaction, wait_ms: u64) -> anyhow::Result<TxInfo> {
+pub async fn submit(chain: &Chain, node: usize, tx: &Transaction, wait_ms: u64) -> anyhow::Result<TxInfo> {
     let url = format!("{}/transactions?wait_ms={wait_ms}", chain.api(node));
     for _ in 0..200 {
         let request = chain.http.post(&url).bearer_auth(&chain.token).header("content-type", "application/cose");
@@ -192,6 +192,18 @@ pub async fn digests(chain: &Chain, count: usize) -> anyhow::Result<Throughput> 
         txs.push(Transaction::sign(call, &chain.administrator)?);
     }
     run(chain, &txs, 1, 10_000).await
+}
+
+/// One digest and one request each: what an application that anchors as it goes does.
+pub async fn anchors(chain: &Chain, count: usize) -> anyhow::Result<Throughput> {
+    let senders = senders(chain).await?.iter().cycle();
+    let sign = |(_, key): (usize, &SigningKey)| {
+        let n = chain.unique();
+        let args = Digests { digests: vec![Hash::of_parts(&[b"anchor", &n.to_be_bytes()])] };
+        anyhow::Ok(Transaction::sign(call(chain, n, "anchor", "digests", to_value(&args)?), key)?)
+    };
+    let txs: Vec<Transaction> = (0..count).zip(senders).map(sign).collect::<Result<_, _>>()?;
+    run(chain, &txs, 1, 1).await
 }
 
 /// From the first request until no validator has anything left to commit; then counts what the blocks hold. A transaction

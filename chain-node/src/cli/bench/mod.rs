@@ -4,6 +4,8 @@
 mod chain;
 mod chart;
 mod disk;
+mod evidence;
+mod faulted;
 mod growth;
 mod load;
 mod offer;
@@ -134,11 +136,14 @@ impl Bench {
         Ok(())
     }
 
-    async fn rows(&self, chain: &Chain) -> anyhow::Result<Vec<Row>> {
-        let mut rows = chain.idle_use("fresh", "fresh and idle", self.idle_seconds).await?;
+    async fn rows(&self, chain: &Arc<Chain>) -> anyhow::Result<Vec<Row>> {
+        let founded = chain.founded_in.as_secs_f64();
+        let mut rows = vec![Row::new("founded", "from an empty folder to the first block everywhere", founded, "s")];
+        rows.extend(chain.idle_use("fresh", "fresh and idle", self.idle_seconds).await?);
         let latency = load::idle_latency(chain, self.samples).await?;
         rows.push(Row::new("idle-p50", "idle chain, submit to committed, p50", latency.p50, "ms"));
         rows.push(Row::new("idle-p99", "idle chain, submit to committed, p99", latency.p99, "ms"));
+        rows.extend(evidence::measure(chain, self.samples.div_ceil(4)).await?);
         let single = load::transactions(chain, self.transactions / 2, 1).await?;
         rows.extend(rate_rows("single", "one a request", &single));
         let batched = load::transactions(chain, self.transactions, IN_REQUEST).await?;
@@ -147,6 +152,8 @@ impl Bench {
         let half = load::latency_at(chain, single.rate / 2.0, 8.0).await?;
         rows.push(Row::new("half-p50", "one a request at half its rate, submit to committed, p50", half.p50, "ms"));
         rows.push(Row::new("half-p99", "one a request at half its rate, submit to committed, p99", half.p99, "ms"));
+        let anchors = load::anchors(chain, self.transactions / 2).await?;
+        rows.push(Row::new("anchors", "anchors, one digest and one request each, committed", anchors.rate, "/s"));
         let disk = chain.disk_bytes(0)?;
         let digests = load::digests(chain, self.digests).await?;
         rows.push(Row::new("digests", "anchored digests in batches of 10,000", digests.rate, "/s"));
@@ -155,6 +162,7 @@ impl Bench {
         rows.push(Row::new("digests-disk", "  bytes on disk a digest, every block kept", each, "B"));
         rows.extend(chain.idle_use("after", "after the load, idle", self.idle_seconds).await?);
         rows.push(Row::new("disk", "bytes on disk a validator, after all of it", chain.disk_bytes(0)? / 1e6, "MB"));
+        rows.extend(faulted::measure(chain, single.rate).await?);
         Ok(rows)
     }
 }
