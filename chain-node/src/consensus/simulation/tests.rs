@@ -34,7 +34,12 @@ fn over_seeds<T: Send>(seeds: std::ops::Range<u64>, each: impl Fn(u64) -> T + Sy
         }
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    // Joined by hand: only that waits for what a thread keeps for itself, here an open store, which must not be closed while
+    // the process ends.
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
     results.into_inner().unwrap()
 }
 
