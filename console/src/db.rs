@@ -1,6 +1,6 @@
 //! The database: one code path for SQLite and PostgreSQL through sqlx's `Any` driver. Opens, migrates, begins writing transactions. Holds no query of a feature.
 //!
-//! Rules of the driver, for whoever writes SQL here: placeholders are `$1`; columns are `bigint`, `text` or `blob`; truth values are 0 or 1;
+//! Rules of the driver, for whoever writes SQL here: parameters are `$1`; columns are `bigint`, `text` or `blob`; truth values are 0 or 1;
 //! `on conflict … do update` and `returning` work on both; query texts are `&'static str`;
 //! `QueryBuilder` writes `?` and so fails on PostgreSQL: an optional condition is `($1 = '' or tenant = $1)`, see `service::audit_log`.
 

@@ -37,7 +37,7 @@ pub struct Page {
     pub per_page: i64,
 }
 
-/// The conditions, with every parameter always there: numbered placeholders are what both databases understand.
+/// The conditions, with every parameter always there: numbered ones are what both databases understand.
 macro_rules! narrowed {
     ($before:literal, $after:literal) => {
         concat!(

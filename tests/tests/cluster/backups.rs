@@ -75,7 +75,7 @@ async fn tables(city: &City, run: &str) -> PathBuf {
 async fn a_backup_is_proven_by_a_drill_and_a_flipped_byte_is_named() {
     let city = City::made("saved", 4).await;
     let load = Load::start(&city).await;
-    city.blocks(5).await;
+    city.blocks(5, Duration::from_secs(20)).await;
     let begun = Instant::now();
     for document in documents(&city) {
         kubectl::apply(&document).await.unwrap();
@@ -211,7 +211,7 @@ pub async fn claim(city: &City, validator: &str) -> Value {
 async fn a_validator_gets_its_data_anew_and_three_of_four_never_do() {
     let city = City::made("resynced", 4).await;
     let load = Load::start(&city).await;
-    city.blocks(20).await;
+    city.blocks(20, Duration::from_secs(20)).await;
     let watch = Watch::start(&city).await;
     let before = claim(&city, "validator-2").await["metadata"]["uid"].clone();
     let begun = Instant::now();

@@ -171,9 +171,9 @@ impl City {
     }
 
     /// Waits for so many more blocks, which takes transactions.
-    pub async fn blocks(&self, more: u64) {
+    pub async fn blocks(&self, more: u64, within: Duration) {
         let before = self.client().await.unwrap().status().await.unwrap().height;
-        until("blocks come", Duration::from_secs(60), async || {
+        until("blocks come", within, async || {
             let height = self.client().await?.status().await?.height;
             Ok(if height >= before + more { Ok(()) } else { Err(format!("height {height}")) })
         })

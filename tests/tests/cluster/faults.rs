@@ -30,7 +30,7 @@ async fn the_proposers_pod_is_killed_under_load_and_nothing_acknowledged_is_lost
     let city = City::made("proposer", 4).await;
     let load = Load::start(&city).await;
     // Traffic first, so that there is a pause to see.
-    city.blocks(5).await;
+    city.blocks(5, Duration::from_secs(20)).await;
     let victim = proposer(&city).await.unwrap();
     let pod = city.pod(&victim);
     let before = kubectl::get(&city.namespace, "pod", &pod).await.unwrap().unwrap()["metadata"]["uid"].clone();
@@ -73,7 +73,7 @@ async fn without_an_operator_chains_go_on_and_its_return_changes_nothing() {
     assert_eq!(before.len(), 4);
     operators(0).await;
     let load = Load::start(&city).await;
-    city.blocks(10).await;
+    city.blocks(11, Duration::from_secs(30)).await;
     let refusal = city.change(json!({"publicReads": false})).await.unwrap_err().to_string();
     assert!(refusal.contains("failed calling webhook"), "admission of chains has to be closed: {refusal}");
     operators(2).await;

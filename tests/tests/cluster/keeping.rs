@@ -20,12 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 async fn a_deleted_chain_is_backed_up_a_last_time_and_goes_on_when_it_is_applied_again() {
     let city = City::made("kept", 4).await;
     let load = Load::start(&city).await;
-    city.blocks(5).await;
+    city.blocks(5, Duration::from_secs(60)).await;
     for document in documents(&city) {
         kubectl::apply(&document).await.unwrap();
     }
     holds(&city, "Ready", "True").await;
-    city.blocks(5).await;
+    city.blocks(5, Duration::from_secs(60)).await;
     let acknowledged = load.finish().await;
     let head = city.agree().await;
     let before = city.object().await.unwrap();
@@ -102,7 +102,7 @@ async fn copy(city: &City, validator: &str) -> Value {
 async fn a_fenced_validator_stays_out_with_every_copy_of_it_until_it_is_let_in() {
     let city = City::made("fenced", 4).await;
     let load = Load::start(&city).await;
-    city.blocks(5).await;
+    city.blocks(5, Duration::from_secs(60)).await;
     let begun = Instant::now();
     city.change(json!({"validatorStates": {"validator-2": "fenced"}})).await.unwrap();
     until("its pod is gone", PATIENCE, async || is_off(&city, "validator-2").await).await;
@@ -119,7 +119,7 @@ async fn a_fenced_validator_stays_out_with_every_copy_of_it_until_it_is_let_in()
     let client = Client::new(vec![url], fingerprint, Some(city.token.clone())).unwrap();
     let look = async || Ok(Ok(client.status().await?));
     until("the copy answers", PATIENCE, look).await;
-    city.blocks(30).await;
+    city.blocks(30, Duration::from_secs(60)).await;
     let status = client.status().await.unwrap();
     measured::exactly("fenced: blocks that a copy with its keys has got", status.height as usize, 0);
     kubectl(&["delete", "pod", "copy", "-n", &city.namespace, "--wait=true"], None).await.unwrap();

@@ -159,7 +159,7 @@ async fn a_version_is_rolled_out_one_validator_at_a_time() {
 async fn a_chain_sleeps_and_wakes_with_the_same_head() {
     let city = City::made("sleeping", 4).await;
     let load = Load::start(&city).await;
-    city.blocks(10).await;
+    city.blocks(10, Duration::from_secs(30)).await;
     let acknowledged = load.finish().await;
     let head = city.agree().await;
     city.change(json!({"state": "hibernated"})).await.unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -89,8 +89,12 @@ impl Chain {
         self.asked.fetch_sub(1, Ordering::Relaxed) - 1
     }
 
+    fn children(&self) -> MutexGuard<'_, Vec<Child>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn kill(&self, n: usize) -> anyhow::Result<()> {
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut children = self.children();
         let child = children.get_mut(n).context("no such validator")?;
         child.kill()?;
         child.wait()?;
@@ -98,7 +102,7 @@ impl Chain {
     }
 
     pub fn start_again(&self, n: usize) -> anyhow::Result<()> {
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut children = self.children();
         let child = children.get_mut(n).context("no such validator")?;
         *child = spawn(&self.home.join(format!("validators/validator-{}", n + 1)))?;
         Ok(())
@@ -147,8 +151,7 @@ impl Chain {
     }
 
     fn ended(&self, n: usize) -> anyhow::Result<Option<ExitStatus>> {
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(children.get_mut(n).context("no such validator")?.try_wait()?)
+        Ok(self.children().get_mut(n).context("no such validator")?.try_wait()?)
     }
 
     async fn is_ready(&self, n: usize) -> bool {
@@ -170,14 +173,12 @@ impl Chain {
     }
 
     pub fn pid(&self, n: usize) -> anyhow::Result<u32> {
-        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(children.get(n).context("no such validator")?.id())
+        Ok(self.children().get(n).context("no such validator")?.id())
     }
 
     /// Of the validators that are asked.
     fn pids(&self) -> Vec<u32> {
-        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-        children.iter().take(self.size()).map(Child::id).collect()
+        self.children().iter().take(self.size()).map(Child::id).collect()
     }
 
     /// Until no validator has anything left to commit.

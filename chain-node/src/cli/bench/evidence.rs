@@ -7,7 +7,7 @@ use chain_types::evidence::Inputs;
 use chain_types::evidence::package::verify_file;
 
 use super::chain::Chain;
-use super::load::{bind, percentile, submit};
+use super::load::{Latency, bind, submit};
 use super::report::Row;
 
 /// Evidence that is not there after this long has failed.
@@ -41,16 +41,13 @@ pub async fn measure(chain: &Chain, samples: usize) -> anyhow::Result<Vec<Row>> 
         cores.push(core.len() as f64 / 1e3);
         packages.push(package.len() as f64 / 1e3);
     }
-    let sorted = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values
-    };
-    let (provable, largest) = (sorted(provable), |values: Vec<f64>| values.into_iter().fold(0.0, f64::max));
+    let (provable, checked) = (Latency::of(provable), Latency::of(checked));
+    let largest = |values: Vec<f64>| values.into_iter().fold(0.0, f64::max);
     Ok(vec![
-        Row::new("provable-p50", "idle chain, submit to evidence in hand, p50", percentile(&provable, 0.5), "ms"),
-        Row::new("provable-p99", "idle chain, submit to evidence in hand, p99", percentile(&provable, 0.99), "ms"),
+        Row::new("provable-p50", "idle chain, submit to evidence in hand, p50", provable.p50, "ms"),
+        Row::new("provable-p99", "idle chain, submit to evidence in hand, p99", provable.p99, "ms"),
         Row::new("evidence-core", "  evidence of an act, its core, at most", largest(cores), "KB"),
         Row::new("evidence-package", "  the package around it, at most", largest(packages), "KB"),
-        Row::new("evidence-verify", "  checking it, one thread, p50", percentile(&sorted(checked), 0.5), "ms"),
+        Row::new("evidence-verify", "  checking it, one thread, p50", checked.p50, "ms"),
     ])
 }

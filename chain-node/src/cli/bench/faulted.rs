@@ -52,10 +52,11 @@ pub async fn measure(chain: &Arc<Chain>, full_rate: f64) -> anyhow::Result<Vec<R
     ];
     chain.kill(victim)?;
     let from = chain.status(0).await?.height;
-    while chain.status(0).await?.height < from + EMPTY_BLOCKS {
+    let mut head = from;
+    while head < from + EMPTY_BLOCKS {
         submit(chain, 0, &bind(chain, &chain.administrator)?, 10_000).await?;
+        head = chain.status(0).await?.height;
     }
-    let head = chain.status(0).await?.height;
     let took = catch_up(chain, victim, head).await?.as_secs_f64() * 1e3 / (head - from) as f64;
     rows.push(Row::new("catch-up-empty", "  1,000 nearly empty blocks, start included", took, "s"));
     Ok(rows)

@@ -31,6 +31,13 @@ pub struct Latency {
     pub p99: f64,
 }
 
+impl Latency {
+    pub fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self { p50: percentile(&times, 0.5), p99: percentile(&times, 0.99) }
+    }
+}
+
 pub struct Throughput {
     pub rate: f64,
     pub cpu_cores: f64,
@@ -171,8 +178,7 @@ pub async fn idle_latency(chain: &Chain, samples: usize) -> anyhow::Result<Laten
         // Let the sealing block pass, so that each sample meets a resting chain.
         tokio::time::sleep(Duration::from_millis(60)).await;
     }
-    times.sort_by(f64::total_cmp);
-    Ok(Latency { p50: percentile(&times, 0.5), p99: percentile(&times, 0.99) })
+    Ok(Latency::of(times))
 }
 
 /// As many as the chain takes, spread over all validators, so many in a request.
@@ -183,27 +189,24 @@ pub async fn transactions(chain: &Chain, count: usize, in_request: usize) -> any
 
 /// Batches of 10,000 digests each.
 pub async fn digests(chain: &Chain, count: usize) -> anyhow::Result<Throughput> {
-    let mut txs = Vec::new();
-    for _ in 0..count.div_ceil(10_000) {
-        let batch = chain.unique();
-        let digest = |n: u64| Hash::of_parts(&[b"digest", &batch.to_be_bytes(), &n.to_be_bytes()]);
-        let args = Digests { digests: (0..10_000).map(digest).collect() };
-        let call = call(chain, batch, "anchor", "digests", to_value(&args)?);
-        txs.push(Transaction::sign(call, &chain.administrator)?);
-    }
+    let batch = |_| anchor(chain, &chain.administrator, 10_000);
+    let txs: Vec<Transaction> = (0..count.div_ceil(10_000)).map(batch).collect::<Result<_, _>>()?;
     run(chain, &txs, 1, 10_000).await
 }
 
 /// One digest and one request each: what an application that anchors as it goes does.
 pub async fn anchors(chain: &Chain, count: usize) -> anyhow::Result<Throughput> {
     let senders = senders(chain).await?.iter().cycle();
-    let sign = |(_, key): (usize, &SigningKey)| {
-        let n = chain.unique();
-        let args = Digests { digests: vec![Hash::of_parts(&[b"anchor", &n.to_be_bytes()])] };
-        anyhow::Ok(Transaction::sign(call(chain, n, "anchor", "digests", to_value(&args)?), key)?)
-    };
-    let txs: Vec<Transaction> = (0..count).zip(senders).map(sign).collect::<Result<_, _>>()?;
+    let txs: Vec<Transaction> = senders.take(count).map(|key| anchor(chain, key, 1)).collect::<Result<_, _>>()?;
     run(chain, &txs, 1, 1).await
+}
+
+/// So many digests that nobody has seen.
+fn anchor(chain: &Chain, signer: &SigningKey, count: u64) -> anyhow::Result<Transaction> {
+    let batch = chain.unique();
+    let digest = |n: u64| Hash::of_parts(&[b"digest", &batch.to_be_bytes(), &n.to_be_bytes()]);
+    let args = Digests { digests: (0..count).map(digest).collect() };
+    Ok(Transaction::sign(call(chain, batch, "anchor", "digests", to_value(&args)?), signer)?)
 }
 
 /// From the first request until no validator has anything left to commit; then counts what the blocks hold. A transaction
@@ -280,8 +283,7 @@ pub async fn latency_at(chain: &Chain, rate: f64, seconds: f64) -> anyhow::Resul
             anyhow::Ok(())
         })
         .await?;
-    let mut times = Arc::into_inner(times).context("a task still runs")?.into_inner().unwrap_or_default();
+    let times = Arc::into_inner(times).context("a task still runs")?.into_inner().unwrap_or_default();
     ensure!(times.len() * 100 >= count * 99, "only {} of {count} were committed in time", times.len());
-    times.sort_by(f64::total_cmp);
-    Ok(Latency { p50: percentile(&times, 0.5), p99: percentile(&times, 0.99) })
+    Ok(Latency::of(times))
 }
