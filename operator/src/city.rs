@@ -4,21 +4,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chain_plan::validate::Context;
-use kube::{Client, api::ListParams};
+use futures::try_join;
+use kube::{
+    Client,
+    api::{DynamicObject, ListParams},
+};
 use operator_api::{Chain, ChainSpec, Name, Quota, Tenant, TenantSpec, Usage, Version};
 
 use crate::objects::{self, names};
 
-/// Every chain that can be read; one that cannot takes nothing and its own status says so.
-pub async fn chains(client: &Client) -> kube::Result<Vec<Chain>> {
-    let list = objects::everywhere::<ChainSpec>(client).list(&ListParams::default()).await?;
-    Ok(list.iter().filter_map(|object| objects::parse(object).ok()).collect())
+/// What a chain `name` of this tenant is judged against: the tenant's chains, and the others of that name wherever they are. The
+/// rest of the city has no say, and reading hundreds of chains for each one asked for would keep admission from answering in time.
+pub async fn chains_around(client: &Client, tenant: &Name, name: &Name) -> kube::Result<Vec<Chain>> {
+    let of_that_name = ListParams::default().fields(&format!("metadata.name={name}"));
+    let everywhere = objects::everywhere::<ChainSpec>(client);
+    let (mut around, of_that_name) = try_join!(chains_of(client, tenant), everywhere.list(&of_that_name))?;
+    let home = names::namespace(tenant);
+    let elsewhere = of_that_name.iter().filter(|object| object.metadata.namespace.as_deref() != Some(home.as_str()));
+    around.extend(readable(elsewhere));
+    Ok(around)
 }
 
-/// The chains of one tenant.
+/// The chains of one tenant that can be read; one that cannot takes nothing and its own status says so.
 pub async fn chains_of(client: &Client, tenant: &Name) -> kube::Result<Vec<Chain>> {
     let list = objects::within::<ChainSpec>(client, &names::namespace(tenant)).list(&ListParams::default()).await?;
-    Ok(list.iter().filter_map(|object| objects::parse(object).ok()).collect())
+    Ok(readable(&list).collect())
+}
+
+fn readable<'a>(objects: impl IntoIterator<Item = &'a DynamicObject>) -> impl Iterator<Item = Chain> {
+    objects.into_iter().filter_map(|object| objects::parse(object).ok())
 }
 
 pub async fn tenant(client: &Client, name: &Name) -> kube::Result<Option<Result<Tenant, String>>> {
@@ -58,7 +72,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Around the chain `name` of this tenant, which need not exist yet. `chains` are all of the city.
+    /// Around the chain `name` of this tenant, which need not exist yet. `chains` are all of the city, or at least those of
+    /// [`chains_around`] it.
     pub fn of(name: &Name, tenant: &Tenant, chains: &[Chain], city: &Name, versions: BTreeSet<Version>) -> Self {
         let tenant_name = tenant.name().clone();
         let home = names::namespace(&tenant_name);

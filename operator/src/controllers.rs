@@ -23,10 +23,13 @@ pub async fn run(context: Shared, shutdown: CancellationToken) -> anyhow::Result
     try_join_all(controllers).await.map(|_| ())
 }
 
+/// Somebody else wrote the object since it was read.
+pub const CONFLICT: &str = "conflict";
+
 /// What a pass failed of, for counting.
 pub fn what_failed(error: &anyhow::Error) -> &'static str {
     match error.downcast_ref::<kube::Error>() {
-        Some(error) if is_conflict(error) => "conflict",
+        Some(error) if is_conflict(error) => CONFLICT,
         Some(_) => "api-server",
         None => "other",
     }

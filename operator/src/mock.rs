@@ -175,12 +175,16 @@ impl State {
             return Response::new(Body::from_stream(futures::stream::pending::<Result<Bytes, Infallible>>()));
         }
         let query = query.replace("%3D", "=").replace("%2C", ",").replace("%2F", "/");
-        let selector = query.split('&').find_map(|part| part.strip_prefix("labelSelector=")).unwrap_or_default();
+        let asked =
+            |parameter: &str| query.split('&').find_map(|part| part.strip_prefix(parameter)).unwrap_or_default();
+        let (labels, fields) = (asked("labelSelector="), asked("fieldSelector="));
+        let named = fields.strip_prefix("metadata.name=");
         let chosen = |object: &Value| {
-            selector.split(',').filter(|part| !part.is_empty()).all(|part| match part.split_once('=') {
-                Some((label, value)) => object["metadata"]["labels"][label] == json!(value),
-                None => object["metadata"]["labels"].get(part).is_some(),
-            })
+            named.is_none_or(|name| object["metadata"]["name"] == json!(name))
+                && labels.split(',').filter(|part| !part.is_empty()).all(|part| match part.split_once('=') {
+                    Some((label, value)) => object["metadata"]["labels"][label] == json!(value),
+                    None => object["metadata"]["labels"].get(part).is_some(),
+                })
         };
         let here = |found: &Key| {
             found.group == key.group

@@ -40,11 +40,12 @@ use super::{
 };
 use crate::{
     context::Shared,
+    controllers::{CONFLICT, what_failed},
     objects::{everywhere, names},
 };
 
-/// Passes of different chains at the same time.
-const AT_ONCE: usize = 16;
+/// Passes of different chains at the same time. The API server is what limits them; with more, admission waits behind them.
+const AT_ONCE: usize = 8;
 /// Changes come in groups; one pass answers a group.
 const GATHER: Duration = Duration::from_millis(50);
 /// After a pass that failed as a whole.
@@ -302,12 +303,21 @@ async fn look_after(common: Arc<Common>, places: Arc<Semaphore>, chain: Arc<Loop
         // On the heap, and only while it runs: what a pass needs room for would otherwise be kept by every chain that waits.
         let outcome = Box::pin(worker.pass(&object, touched)).await;
         drop(place);
-        common.context.metrics.reconciled("Chain", started.elapsed(), outcome.as_ref().map(|_| ()).map_err(label));
+        common.context.metrics.reconciled(
+            "Chain",
+            started.elapsed(),
+            outcome.as_ref().map(|_| ()).map_err(what_failed),
+        );
         let pause = match outcome {
             Ok(Again::After(pause)) => pause,
             Ok(Again::Never) => return,
             Err(error) => {
-                tracing::warn!(chain = object.name_any(), "a pass failed: {error:#}");
+                // Somebody else wrote in between, as happens in a busy city: the next pass reads what they wrote.
+                if what_failed(&error) == CONFLICT {
+                    tracing::debug!(chain = object.name_any(), "a pass begins again: {error:#}");
+                } else {
+                    tracing::warn!(chain = object.name_any(), "a pass failed: {error:#}");
+                }
                 chain.touched.store(true, Ordering::Relaxed);
                 TRY_AGAIN_AFTER
             }
@@ -317,17 +327,6 @@ async fn look_after(common: Arc<Common>, places: Arc<Semaphore>, chain: Arc<Loop
             () = chain.wake.notified() => tokio::time::sleep(GATHER).await,
             () = tokio::time::sleep(pause) => {}
         }
-    }
-}
-
-/// The kind of an error, for counting.
-fn label(error: &anyhow::Error) -> &'static str {
-    match error.downcast_ref::<kube::Error>() {
-        Some(kube::Error::Api(status)) if status.code == 409 => "conflict",
-        Some(kube::Error::Api(status)) if status.code == 403 => "forbidden",
-        Some(kube::Error::Api(_)) => "api",
-        Some(_) => "connection",
-        None => "other",
     }
 }
 

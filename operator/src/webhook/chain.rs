@@ -31,7 +31,7 @@ pub async fn judge(context: &Shared, request: &AdmissionRequest<DynamicObject>) 
         Some(Err(reason)) => return Ok(Err(Refusal(format!("tenant `{home}` cannot be read: {reason}")))),
         None => return Ok(Err(no_tenant(&home))),
     };
-    let chains = city::chains(&context.client).await?;
+    let chains = city::chains_around(&context.client, &home, new.name()).await?;
     let around = Surroundings::of(new.name(), &tenant, &chains, &context.config.city.name, context.config.versions());
     let old = match (&request.operation, parsed::<ChainSpec>(request.old_object.as_ref())) {
         (Operation::Update, Ok(old)) => Some(old),

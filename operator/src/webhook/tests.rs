@@ -53,6 +53,13 @@ async fn a_chain_of_a_known_tenant_is_let_in_and_one_in_a_foreign_namespace_is_n
     elsewhere["metadata"]["namespace"] = json!("tenant-health");
     let (allowed, reason) = verdict(&ask(&server, review("Chain", "CREATE", &elsewhere, &Value::Null)).await);
     assert!(!allowed && reason.contains("lives in the namespace `tenant-notary`"), "{reason}");
+    server.put(
+        "/apis/citychain.dev/v1alpha1/namespaces/tenant-health/chains/medical",
+        fixtures::chain_json("health", "medical", 4),
+    );
+    let taken = fixtures::chain_json("notary", "medical", 4);
+    let (allowed, reason) = verdict(&ask(&server, review("Chain", "CREATE", &taken, &Value::Null)).await);
+    assert!(!allowed && reason.contains("tenant health already has a chain `medical`"), "{reason}");
     let unknown = fixtures::chain_json("health", "main", 4);
     let (allowed, reason) = verdict(&ask(&server, review("Chain", "CREATE", &unknown, &Value::Null)).await);
     assert!(!allowed && reason.contains("there is no tenant `health`"), "{reason}");

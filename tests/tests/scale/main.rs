@@ -84,6 +84,7 @@ async fn found(leader: &Replica) {
     .await;
     let applied = Instant::now();
     kubectl::apply(&list((0..CHAINS).map(chain))).await.unwrap();
+    measured::took(&format!("{CHAINS} chains let in, one after the other"), applied.elapsed());
     until("every chain is well", Duration::from_secs(1_800), async || leader.all_chains_are_well().await).await;
     measured::took(&format!("{CHAINS} chains × {VALIDATORS} validators applied: all well"), applied.elapsed());
 }
