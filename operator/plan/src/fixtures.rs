@@ -162,6 +162,8 @@ pub fn live(node: &PlannedNode) -> ObservedNode {
         },
         memory_mib: None,
         peers_connected: 3,
+        clock_told_ms: Vec::new(),
+        machine: None,
         is_awaited: false,
         disk_free_bytes: Some(10 << 30),
         missing_since_ms: None,

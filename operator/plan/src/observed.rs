@@ -49,6 +49,11 @@ impl Observed {
             self.pending_since_ms = Some(self.pending_since_ms.map_or(since_ms, |other| other.min(since_ms)));
         }
         self.set_change_pending |= status.caught_up && status.set_change_pending;
+        for peer in status.peers.iter().filter(|peer| peer.connected) {
+            if let Some(told) = peer.name.parse().ok().and_then(|name: ValidatorName| self.nodes.get_mut(&name)) {
+                told.clock_told_ms.push(peer.clock_offset_ms);
+            }
+        }
         let node = self.nodes.entry(name).or_default();
         if let Process::Starting { pid, since_ms } = node.process {
             node.process = Process::Running { pid, since_ms };
@@ -140,6 +145,10 @@ pub struct ObservedNode {
     /// The memory that it was started with, where somebody limits it.
     pub memory_mib: Option<u32>,
     pub peers_connected: u32,
+    /// Its clock minus theirs in milliseconds, as each peer that was asked heard it last.
+    pub clock_told_ms: Vec<i64>,
+    /// The machine that carries it, where there are several. Embedded: never.
+    pub machine: Option<String>,
     /// Its supervisor sends nobody to it yet, whatever it says itself: a pod that is not ready. Embedded: never.
     pub is_awaited: bool,
     pub disk_free_bytes: Option<u64>,
@@ -224,6 +233,16 @@ impl ObservedNode {
     /// It takes part, as far as can be seen: running, reachable, caught up and able to vote.
     pub fn is_live(&self) -> bool {
         matches!(self.process, Process::Running { .. }) && self.reachable && self.caught_up && self.able_to_vote
+    }
+
+    /// Its clock minus the others', in milliseconds; `None` while fewer than two say so. The middle of what they say: one clock
+    /// that is off makes its owner tell the same of everybody else.
+    pub fn clock_offset_ms(&self) -> Option<i64> {
+        let mut told = self.clock_told_ms.clone();
+        told.sort_unstable();
+        let above = told.get(told.len() / 2)?;
+        let below = told.get(told.len().checked_sub(1)? / 2)?;
+        (told.len() > 1).then(|| if below.unsigned_abs() < above.unsigned_abs() { *below } else { *above })
     }
 
     /// The same, and its supervisor agrees: it has its connections to the others, and eviction counts with it.

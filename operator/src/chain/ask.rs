@@ -130,6 +130,20 @@ fn leader(keys: &Keys, heard: &Heard, height: u64) -> Option<ValidatorName> {
     keys.names([set.get(usize::try_from(turn).ok()?)?]).into_iter().next()
 }
 
+/// A machine that is gone cannot say so of its pods: they seem to run and do not answer.
+pub async fn explain_silent_pods(context: &Context, observed: &mut Observed) {
+    for seen in observed.nodes.values_mut().filter(|seen| seen.process.is_up() && !seen.reachable) {
+        let Some(machine) = seen.machine.as_deref() else { continue };
+        if let Ok(Some(note)) = fetch::why_not_ready(&context.client, machine).await {
+            let note: String = note.chars().filter(|c| !c.is_control()).take(240).collect();
+            seen.error = Some(Text::new(
+                format!("机器 {machine} 没有就绪：{note}；请恢复它，或从集群删除它"),
+                format!("machine {machine} is not ready: {note}; bring it back, or delete it from the cluster"),
+            ));
+        }
+    }
+}
+
 /// A pod that its set cannot make has no status to explain it; its set's events do.
 pub async fn explain_absent_pods(context: &Context, place: &Place, facts: &Facts, observed: &mut Observed) {
     let now_ms = observed.now_ms;

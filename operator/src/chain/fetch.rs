@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures::future::try_join_all;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service},
+    core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod, Secret, Service},
     events::v1::Event,
     networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
@@ -94,6 +94,19 @@ pub async fn why_no_pod(client: &Client, namespace: &str, set: &str) -> kube::Re
         series.or(event.deprecated_last_timestamp.as_ref().map(|time| time.0))
     });
     Ok(newest.and_then(|event| event.note))
+}
+
+/// Why a machine is not ready, in the words of whoever watches it; asked only about one whose pods do not answer.
+pub async fn why_not_ready(client: &Client, machine: &str) -> kube::Result<Option<String>> {
+    let Some(node) = Api::<Node>::all(client.clone()).get_opt(machine).await? else {
+        return Ok(Some("it is no longer part of the cluster".to_owned()));
+    };
+    let conditions = node.status.and_then(|status| status.conditions).unwrap_or_default();
+    let ready = conditions.into_iter().find(|condition| condition.type_ == "Ready");
+    Ok(ready.filter(|ready| ready.status != "True").map(|ready| {
+        let (reason, message) = (ready.reason.unwrap_or_default(), ready.message.unwrap_or_default());
+        if message.is_empty() { reason } else { message }
+    }))
 }
 
 /// Whether volumes of this class may grow; the cluster's answer may come too late to matter, so it is asked before every growth.

@@ -45,6 +45,7 @@ fn node(
         version: started.version,
         config: AppliedConfig { on_disk: validator.config, loaded: None, started: started.config },
         memory_mib: started.memory_mib,
+        machine: pod.and_then(|pod| pod.machine.clone()),
         is_awaited: pod.is_some_and(|pod| !pod.is_ready),
         counted_restarts: pod.map(|pod| restarts(pod, now_ms)),
         error: pod.and_then(|pod| pod_trouble::of(pod, now_ms)),

@@ -232,9 +232,8 @@ impl Worker {
             // One that cannot be asked has not lost its blocks.
             node.height = memory.observed.node(*name).height;
         }
-        if fresh {
-            ask::explain_absent_pods(context, place, facts, &mut observed).await;
-        }
+        ask::explain_absent_pods(context, place, facts, &mut observed).await;
+        ask::explain_silent_pods(context, &mut observed).await;
         let accepted = {
             let city = self.common.city.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             let before = (memory.accepted.as_ref(), foundation.genesis().is_some());

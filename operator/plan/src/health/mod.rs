@@ -2,6 +2,7 @@
 //! status and pages show exactly this.
 
 pub mod absence;
+mod risks;
 
 use operator_api::{ChainPhase, ChainState, Text, ValidatorName};
 
@@ -139,6 +140,7 @@ fn sentences(plan: &Plan, observed: &Observed, situation: &Situation, phase: Cha
     {
         sentences.push(absence::sentence(node, observed));
     }
+    sentences.extend(risks::sentences(plan, observed, situation));
     sentences.push(standing(situation));
     if situation.has_quorum()
         && situation::is_stalled(plan, observed)

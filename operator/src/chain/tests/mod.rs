@@ -178,6 +178,30 @@ async fn a_spec_that_does_not_hold_together_is_told_and_the_one_before_stays() {
 }
 
 #[tokio::test]
+async fn a_machine_that_is_gone_is_named_as_the_cause_of_the_silence_of_its_pods() {
+    let cluster = Cluster::start().await;
+    let mut worker = cluster.running().await;
+    cluster.server.put(
+        "/api/v1/nodes/machine-2",
+        json!({"apiVersion": "v1", "kind": "Node", "status": {"conditions": [
+            {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "message": "Kubelet stopped posting node status."},
+        ]}}),
+    );
+    cluster.silence(2);
+    cluster.passes(&mut worker, 2).await;
+    let status = cluster.status();
+    let row = status.validators.iter().find(|row| row.name.number() == 2).unwrap();
+    let cause = "machine machine-2 is not ready: Kubelet stopped posting node status.; bring it back";
+    assert!(row.text.en.contains(cause), "{}", row.text.en);
+    assert!(status.sentences[0].en.contains(cause), "{:?}", status.sentences);
+    // It says the same at the next look.
+    cluster.server.writes();
+    cluster.passes(&mut worker, 2).await;
+    let texts = cluster.status().validators;
+    assert_eq!(texts, status.validators);
+}
+
+#[tokio::test]
 async fn a_deleted_chain_lets_go_of_its_volumes_last_and_keeps_what_it_was() {
     let cluster = Cluster::start().await;
     let mut worker = cluster.running().await;

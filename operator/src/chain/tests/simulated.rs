@@ -224,6 +224,11 @@ impl Cluster {
         }
     }
 
+    /// Its pod seems to run and answers nothing any more.
+    pub fn silence(&self, number: u32) {
+        self.nodes.0.lock().unwrap().status.remove(&format!("validator-{number}"));
+    }
+
     pub fn secret(&self, number: u32) -> Value {
         self.server.get(&format!("{CORE}/secrets/main-validator-{number}-keys")).unwrap()
     }
