@@ -120,7 +120,8 @@ async fn a_fenced_validator_stays_out_with_every_copy_of_it_until_it_is_let_in()
     let look = async || Ok(Ok(client.status().await?));
     until("the copy answers", PATIENCE, look).await;
     city.blocks(30, Duration::from_secs(60)).await;
-    let status = client.status().await.unwrap();
+    // One address and a busy machine: a single question may go unanswered.
+    let (status, _) = until("the copy answers still", PATIENCE, look).await;
     measured::exactly("fenced: blocks that a copy with its keys has got", status.height as usize, 0);
     kubectl(&["delete", "pod", "copy", "-n", &city.namespace, "--wait=true"], None).await.unwrap();
     let begun = Instant::now();
